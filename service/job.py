@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Any
 
 
 class State(StrEnum):
@@ -78,3 +79,85 @@ class Screening:
     def hit(self) -> bool:
         """A hit is one sample of 0.5 or more."""
         return self.score >= 0.5
+
+
+@dataclass(frozen=True)
+class Hold:
+    """What keeps a live job from going on, and what ends it; never a failure of the job."""
+
+    code: str
+    title: str
+    fix: str
+    since: str
+
+
+@dataclass(frozen=True)
+class Job:
+    """One row of the queue: a job, or (kind "batch") several that came from one drop."""
+
+    id: str
+    drop: str
+    kind: str
+    batch: str | None
+    task: str
+    grouping: str
+    name: str
+    state: State
+    seen_at: str
+    updated_at: str
+    workflow: str | None = None
+    chosen: str | None = None
+    hold: Hold | None = None
+    progress: float = 0.0
+    stage: str = ""
+    eta_seconds: int | None = None
+    backend: str | None = None
+    engine: str | None = None
+    attempt: int = 1
+    server_deaths: int = 0
+    seed: int | None = None
+    priority: int = 0
+    settings: dict[str, Any] = field(default_factory=dict)
+    adjusted: list[str] = field(default_factory=list)
+    inputs: list[dict[str, Any]] = field(default_factory=list)
+    outputs: list[dict[str, Any]] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    error: dict[str, Any] | None = None
+    graph_hash: str | None = None
+    number: int = 0
+    queued_at: str | None = None
+    started_at: str | None = None
+    finished_at: str | None = None
+
+    @property
+    def folder(self) -> str:
+        """The outbox folder of this job: its task and, below it, the grouping it was dropped in."""
+        return f"{self.task}/{self.grouping}" if self.grouping else self.task
+
+
+@dataclass(frozen=True)
+class Render:
+    """What a backend is to run for one job; saved before anything is sent, so that a crash repeats the same."""
+
+    job: str
+    prompt_id: str
+    graph: dict[str, Any]
+    output_node: str
+    expected: Expected
+    weights: dict[str, float]
+    #: (role, file name in the claim folder's work copy, server reference) for each picture or video to upload.
+    uploads: list[dict[str, str]]
+
+
+@dataclass(frozen=True)
+class Drop:
+    """What one person put down at once: where it came from, where its files are now, how it ended."""
+
+    id: str
+    task: str
+    grouping: str
+    name: str
+    kind: str
+    members: tuple[str, ...]
+    claimed: bool = False
+    returned_to: str | None = None
