@@ -1,0 +1,52 @@
+"""A job and a drop as rows of SQLite, and back."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from dataclasses import asdict, fields
+from typing import Any
+
+from service.job import Drop, Hold, Job, State
+
+COLUMNS = tuple(column.name for column in fields(Job))
+JSON_COLUMNS = frozenset({"settings", "adjusted", "inputs", "outputs", "warnings", "error"})
+
+
+def stored(column: str, value: Any) -> Any:
+    """Return a job's value as its column holds it."""
+    if column in JSON_COLUMNS:
+        return None if value is None else json.dumps(value, ensure_ascii=False)
+    if isinstance(value, Hold):
+        return json.dumps(asdict(value), ensure_ascii=False)
+    return value
+
+
+def row_of(job: Job) -> dict[str, Any]:
+    """Return a job as column → value."""
+    return {column: stored(column, getattr(job, column)) for column in COLUMNS}
+
+
+def job_of(row: sqlite3.Row) -> Job:
+    """Return the job that a row holds."""
+    values = dict(row)
+    for column in JSON_COLUMNS:
+        if values[column] is not None:
+            values[column] = json.loads(values[column])
+    values["hold"] = Hold(**json.loads(values["hold"])) if values["hold"] else None
+    values["state"] = State(values["state"])
+    return Job(**values)
+
+
+def drop_of(row: sqlite3.Row) -> Drop:
+    """Return the drop that a row holds."""
+    return Drop(
+        id=row["id"],
+        task=row["task"],
+        grouping=row["grouping"],
+        name=row["name"],
+        kind=row["kind"],
+        members=tuple(json.loads(row["members"])),
+        claimed=bool(row["claimed"]),
+        returned_to=row["returned_to"],
+    )

@@ -1,0 +1,126 @@
+"""The store: whole steps, forbidden moves, a log that a person can query."""
+
+import threading
+from pathlib import Path
+
+import pytest
+from sqlite_utils import Database
+
+from service.job import MOVES, Drop, Expected, Hold, Job, Render, State
+from service.store import ForbiddenMove, Store
+
+
+@pytest.fixture
+def store(tmp_path: Path):
+    store = Store(tmp_path / "var" / "reeldrop.db")
+    yield store
+    store.close()
+
+
+def see(store: Store, name: str = "harbour", **values) -> Job:
+    drop = Drop(f"drop-{name}", "text-to-video", "", name, "job_file", (f"text-to-video/{name}.yaml",))
+    job = Job(
+        id=f"job-{name}",
+        drop=drop.id,
+        kind="job",
+        batch=None,
+        task=drop.task,
+        grouping="",
+        name=name,
+        state=State.WAITING,
+        seen_at="2026-11-22T00:00:00.000Z",
+        updated_at="2026-11-22T00:00:00.000Z",
+        **values,
+    )
+    return store.see(drop, job)
+
+
+def test_a_job_comes_back_as_it_was_put_in(store):
+    see(store)
+    hold = Hold("paused", "Paused.", "Remove PAUSE.", "2026-11-22T00:00:00Z")
+    store.change("job-harbour", hold=hold, settings={"steps": 4}, warnings=["é"], error={"code": "x"})
+    job = store.get("job-harbour")
+    assert (job.hold, job.settings, job.warnings, job.error) == (hold, {"steps": 4}, ["é"], {"code": "x"})
+    assert job.number == 1
+
+
+@pytest.mark.parametrize(("start", "to"), [(a, b) for a in State for b in State if b not in MOVES[a]])
+def test_the_store_writes_no_move_that_the_table_forbids(store, start, to):
+    see(store)
+    store._connection.execute("UPDATE jobs SET state = ?", (start,))
+    store._connection.commit()
+    with pytest.raises(ForbiddenMove):
+        store.move("job-harbour", to)
+    assert store.get("job-harbour").state is start
+
+
+def test_a_move_clears_the_hold_and_writes_the_log(store):
+    see(store)
+    store.change("job-harbour", hold=Hold("a", "b", "c", "d"))
+    job = store.move("job-harbour", State.QUEUED)
+    assert job.hold is None
+    assert job.queued_at
+    events = [row["event"] for row in Database(store._connection).query("select event from events where job = 'job-harbour'")]
+    assert events == ["seen", "queued"]
+
+
+def test_a_failing_transaction_leaves_nothing_behind(store):
+    see(store)
+    with pytest.raises(RuntimeError), store.transaction():
+        store.move("job-harbour", State.QUEUED)
+        raise RuntimeError
+    assert store.get("job-harbour").state is State.WAITING
+
+
+def test_one_threads_rollback_takes_nothing_of_anothers(store):
+    see(store, "first")
+    see(store, "second")
+    inside = threading.Event()
+
+    def fail() -> None:
+        with pytest.raises(RuntimeError), store.transaction():
+            store.move("job-first", State.QUEUED)
+            inside.set()
+            raise RuntimeError
+
+    thread = threading.Thread(target=fail)
+    with store.transaction():
+        thread.start()
+        assert not inside.wait(0.05)
+        store.move("job-second", State.QUEUED)
+    thread.join(5)
+    assert store.get("job-second").state is State.QUEUED
+    assert store.get("job-first").state is State.WAITING
+
+
+def test_what_was_committed_is_there_after_reopening_and_migrations_run_once(tmp_path):
+    store = Store(tmp_path / "a.db")
+    see(store)
+    store.close()
+    again = Store(tmp_path / "a.db")
+    assert again.get("job-harbour").name == "harbour"
+    assert len(list(Database(again._connection)["_sqlite_migrations"].rows)) == 1
+    again.close()
+
+
+def test_higher_priority_comes_first_then_the_order_of_arrival(store):
+    for name, priority in (("a", 0), ("b", 5), ("c", 0)):
+        see(store, name, priority=priority)
+        store.move(f"job-{name}", State.QUEUED)
+    assert [job.name for job in store.in_states(State.QUEUED)] == ["b", "a", "c"]
+
+
+def test_a_plan_comes_back_as_it_was_saved(store):
+    see(store)
+    render = Render("job-harbour", "p-1", {"1": {}}, "1", Expected(512, 512, 12.0, 16, False), {"1": 1.0}, [])
+    store.plan(render)
+    assert store.render("job-harbour") == render
+
+
+def test_a_name_is_held_by_queued_jobs_of_other_drops_only(store):
+    see(store)
+    held = lambda but: store.holds_name("text-to-video", "", str.casefold, "HARBOUR", but)  # noqa: E731
+    assert not held("x")
+    store.move("job-harbour", State.QUEUED)
+    assert held("x")
+    assert not held("drop-harbour")
