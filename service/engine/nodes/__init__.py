@@ -1,0 +1,12 @@
+"""The node classes of the embedded engine, by name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from service.engine.node import NodeClass
+from service.engine.nodes import audio, loaders, pictures, saving, videos
+
+NODE_CLASSES: Mapping[str, NodeClass] = {
+    declared.name: declared for room in (loaders, pictures, saving, videos, audio) for declared in room.CLASSES
+}
