@@ -240,7 +240,7 @@ def _both_lengths(document: Document, found: Iterable[Problem]) -> Iterable[Prob
     """The declaration looks at two fields together only when each is right; people want to hear all at once."""
     keys = document.root.keys
     if "frames" in keys and "seconds" in keys and all(problem.code != "conflict" for problem in found):
-        yield Problem(**_BOTH_LENGTHS).at(*keys["seconds"])
+        yield Problem("conflict", _BOTH_LENGTHS["title"], _BOTH_LENGTHS["fix"], field="seconds").at(*keys["seconds"])
 
 
 def _braces_are_text(document: Document, name: str) -> None:
