@@ -1,0 +1,191 @@
+"""The rules of responsible use that are decided from the graph that will run, not from what a manifest claims."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from service.errors import Problem
+from service.node_classes import (
+    GENERATORS,
+    HARMLESS,
+    IDENTITY,
+    LOADER_FILE,
+    LOADER_INPUTS,
+    MEDIA_TYPES,
+    REFUSED,
+)
+
+#: A server reference that could name something else than an upload of ours.
+_ELSEWHERE = re.compile(r"^\s*(?:[/\\~]|[A-Za-z]:|[\w+.-]+://|file:)|(?:^|[/\\])\.\.(?:[/\\]|$)|\[output\]\s*$")
+_ANNOTATED = re.compile(r"\[(?:input|temp)\]\s*$")
+_EVERYTHING = tuple(sorted(MEDIA_TYPES))
+
+
+@dataclass(frozen=True)
+class _Node:
+    """One node of a graph, as far as the rules ask about it."""
+
+    key: str
+    class_type: str
+    inputs: Mapping[str, Any]
+
+    @property
+    def label(self) -> str:
+        return f"node {self.key[:80]!r} ({self.class_type[:80]})"
+
+
+def check_graph(
+    graph: Mapping[str, Any],
+    role_files: Collection[str],
+    outputs_of: Mapping[str, Sequence[str]] | None = None,
+) -> tuple[Problem, ...]:
+    """Return every reason why this graph may not run; an empty tuple means that it may.
+
+    `graph` is a ComfyUI graph in API format, `role_files` the server references of the job's media exactly as they
+    stand in the graph ("reeldrop/x/cat.png [temp]"), `outputs_of` the output types by class that the server told; it
+    speaks only for classes on neither list and can only make the answer stricter for the others. Every node counts,
+    also one that nothing is connected to. Raises nothing: a graph that is none is a problem like the others.
+    """
+    if not isinstance(graph, Mapping) or not graph:
+        return (_malformed("The graph has no nodes."),)
+    told = outputs_of or {}
+    nodes = {str(key): _Node(str(key), *_parts(value)) for key, value in graph.items()}
+    return tuple(problem for node in nodes.values() for problem in _check_node(node, nodes, role_files, told))
+
+
+def _parts(value: Any) -> tuple[str, Mapping[str, Any]]:
+    value = value if isinstance(value, Mapping) else {}
+    class_type, inputs = value.get("class_type"), value.get("inputs", {})
+    return (class_type if isinstance(class_type, str) else ""), (inputs if isinstance(inputs, Mapping) else {})
+
+
+def _check_node(
+    node: _Node, nodes: Mapping[str, _Node], role_files: Collection[str], told: Mapping[str, Sequence[str]]
+) -> Iterator[Problem]:
+    if not node.class_type:
+        yield _malformed(f"Node {node.key[:80]!r} of the graph has no class_type.")
+        return
+    if node.class_type in REFUSED:
+        yield _refused(node)
+        return
+    if node.class_type not in HARMLESS:
+        yield _identity(node)
+        yield from _foreign_files(node)
+    yield from _check_loader(node, nodes, role_files, told)
+
+
+def _check_loader(
+    node: _Node, nodes: Mapping[str, _Node], role_files: Collection[str], told: Mapping[str, Sequence[str]]
+) -> Iterator[Problem]:
+    if node.class_type in LOADER_FILE:
+        yield from _listed_loader(node, role_files)
+    elif (
+        node.class_type not in GENERATORS
+        and _media((*_outputs(node.class_type, told), *told.get(node.class_type, ())))
+        and not any(_carries_media(value, nodes, told) for value in node.inputs.values())
+    ):
+        yield Problem(
+            code="loader_refused",
+            title=f"The workflow's {node.label} gives out a picture or video that comes from none of the job's files.",
+            fix="Link a picture, mask, video or latent into it, or take the node out of the workflow.",
+        )
+
+
+def _listed_loader(node: _Node, role_files: Collection[str]) -> Iterator[Problem]:
+    file_input = LOADER_FILE[node.class_type]
+    reference = node.inputs.get(file_input)
+    if not (isinstance(reference, str) and reference in role_files and _is_upload(reference)):
+        yield Problem(
+            code="loader_refused",
+            title=f"The workflow's {node.label} loads a file that isn't one of the job's own.",
+            fix=f"Let the manifest bind its input {file_input!r} to one of the job's media roles.",
+            detail="" if not isinstance(reference, str) else f"it names {reference[:80]!r}",
+        )
+    for name in node.inputs:
+        if name != file_input and name not in LOADER_INPUTS[node.class_type]:
+            yield Problem(
+                code="loader_refused",
+                title=f"The workflow's {node.label} has an input {str(name)[:80]!r} that this class doesn't know.",
+                fix="Take that input out of the workflow, or export the workflow again from ComfyUI.",
+            )
+
+
+def _is_upload(reference: str) -> bool:
+    """An upload of ours is relative, climbs nowhere and is never read from the server's results."""
+    return reference.isprintable() and "\\" not in reference and not _ELSEWHERE.search(reference)
+
+
+def _carries_media(value: Any, nodes: Mapping[str, _Node], told: Mapping[str, Sequence[str]]) -> bool:
+    """Say whether an input is a link to an output of one of the media types."""
+    match value:
+        case [str(key), int(slot)] if not isinstance(slot, bool) and key in nodes:
+            outputs = _outputs(nodes[key].class_type, told, unknown=())
+            return 0 <= slot < len(outputs) and outputs[slot] in MEDIA_TYPES
+        case _:
+            return False
+
+
+def _outputs(class_type: str, told: Mapping[str, Sequence[str]], unknown: Sequence[str] = _EVERYTHING) -> Sequence[str]:
+    """Return a class's output types; what nobody knows is assumed to be `unknown`.
+
+    A newer server may give a listed class more outputs behind those that we know: its save nodes hand pictures on.
+    """
+    ours = HARMLESS.get(class_type, IDENTITY.get(class_type))
+    theirs = tuple(told.get(class_type, unknown if ours is None else ours))
+    return theirs if ours is None or theirs[: len(ours)] == ours else ours
+
+
+def _media(outputs: Sequence[str]) -> frozenset[str]:
+    # "*" is a link type that takes the shape of whatever it is plugged into.
+    return frozenset(kind for kind in outputs if kind in MEDIA_TYPES or kind == "*")
+
+
+def _foreign_files(node: _Node) -> Iterator[Problem]:
+    for name, value in node.inputs.items():
+        if any(_ELSEWHERE.search(text) or _ANNOTATED.search(text) for text in _texts(value)):
+            yield Problem(
+                code="loader_refused",
+                title=f"The workflow's {node.label} names a file or address of its own in {str(name)[:80]!r}.",
+                fix="Take it out of the workflow: a job only reads its own media.",
+            )
+
+
+def _texts(value: Any) -> Iterator[str]:
+    match value:
+        case str():
+            yield value
+        case list() | tuple():
+            for item in value:
+                yield from _texts(item)
+        case Mapping():
+            for item in value.values():
+                yield from _texts(item)
+
+
+def _identity(node: _Node) -> Problem:
+    known = node.class_type in IDENTITY
+    reason = (
+        "carries a person's identity from one picture into another"
+        if known
+        else "isn't known to be harmless, so it counts as carrying a person's identity"
+    )
+    return Problem(
+        code="not_built_yet",
+        title=f"The workflow's {node.label} {reason}, and such workflows are not built yet.",
+        fix="Use a workflow without it, for example text_to_video_basic or image_to_video_svd.",
+    )
+
+
+def _refused(node: _Node) -> Problem:
+    return Problem(
+        code="loader_refused",
+        title=f"The workflow's {node.label} is never run: {REFUSED[node.class_type]}.",
+        fix="Load the job's media with LoadImage, LoadVideo or VHS_LoadVideo instead.",
+    )
+
+
+def _malformed(title: str) -> Problem:
+    return Problem(code="bad_graph", title=title, fix="Export the workflow again from ComfyUI with 'Export (API)'.")
