@@ -1,0 +1,47 @@
+"""The one thread that runs prompts."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+
+from service.engine.execute import Ending, Executor
+from service.engine.progress import Audience
+from service.engine.prompt_queue import PromptQueue, Ticket
+
+log = logging.getLogger(__name__)
+
+#: The exit code of an engine whose worker fell; its parent starts it again.
+WORKER_FELL = 70
+
+
+def start_worker(queue: PromptQueue, executor: Executor, audience: Audience) -> threading.Thread:
+    """Start the thread that takes prompts for ever; if it falls, the whole process ends loudly."""
+    thread = threading.Thread(target=_work, args=(queue, executor, audience), name="worker", daemon=True)
+    thread.start()
+    return thread
+
+
+def _work(queue: PromptQueue, executor: Executor, audience: Audience) -> None:
+    try:
+        while True:
+            ticket = queue.take()
+            if ticket is None:
+                executor.forget()
+            else:
+                _serve(ticket, queue, executor, audience)
+    except BaseException:
+        # A server that answers but runs nothing is the worst kind; the one who started us can start us again.
+        log.critical("The worker fell; the engine ends.", exc_info=True)
+        os._exit(WORKER_FELL)
+
+
+def _serve(ticket: Ticket, queue: PromptQueue, executor: Executor, audience: Audience) -> None:
+    began = time.monotonic()
+    log.info("Prompt %s starts.", ticket.prompt_id)
+    ending: Ending = executor.run(ticket)
+    log.info("Prompt %s: %s in %.2f s.", ticket.prompt_id, ending.status["status_str"], time.monotonic() - began)
+    queue.finish(ticket, ending.outputs, ending.meta, ending.status)
+    audience.tell_node(None, ticket.prompt_id, ticket.client)
