@@ -1,0 +1,262 @@
+"""ComfyUI over HTTP: upload, submit, ask, fetch. It decides nothing; each call ends within its deadline.
+
+Trouble of time or address is Unavailable; a graph that the server refuses is Refused; a result that is gone is Failed.
+`POST /prompt` is not idempotent and a 500 may still have queued: after any Unavailable from `submit` the caller looks
+(queue, then history) before it sends again.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import requests
+from requests_toolbelt import MultipartEncoder
+
+from service.comfy.fetch import fetch
+from service.comfy.prompt import EXTRA_DATA, body_of
+from service.comfy.protocol import POST_DEADLINE_S
+from service.comfy.refusal import problems_of
+from service.comfy.verdict import OutputFile
+from service.comfy.wire import Wire
+from service.errors import Failed, Problem, Rejected, Unavailable
+
+_ASK_S = 15.0
+_OBJECT_INFO_S = 60.0
+_UPLOAD_BASE_S = 30.0
+_SLOWEST_BYTES_PER_S = 250_000
+#: Below this size no server refuses an upload, so nobody is asked for its limit (100 MB unless changed there).
+_SMALL_UPLOAD_BYTES = 50_000_000
+
+
+class Refused(Rejected):
+    """The server's own validation refuses the graph: nothing of it was or will be run."""
+
+
+@dataclass(frozen=True)
+class Queue:
+    """The prompt ids that the server runs and those that wait."""
+
+    running: frozenset[str]
+    pending: frozenset[str]
+
+
+class Client:
+    """One ComfyUI, by its address; may be used from any thread. `connect_s` and `read_s` bound each single wait.
+
+    Every call raises Unavailable if the server can't be reached, is slow, breaks off, or isn't ComfyUI.
+    """
+
+    def __init__(self, base_url: str, *, connect_s: float = 2, read_s: float = 10) -> None:
+        self._wire = Wire(base_url, connect_s, read_s)
+
+    def close(self) -> None:
+        """Close all connections; a later call opens new ones."""
+        self._wire.close()
+
+    # ── asking ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def system_stats(self) -> dict[str, Any]:
+        """Return GET /system_stats, surely ComfyUI's: its `system` names a `comfyui_version`."""
+        stats = self._get_object("/system_stats")
+        system = stats.get("system")
+        if not isinstance(system, dict) or "comfyui_version" not in system:
+            raise self._wire.not_comfyui("its system report lacks ComfyUI's version")
+        return stats
+
+    def object_info(self) -> dict[str, Any]:
+        """Return GET /object_info: every node class that the server has, with its inputs and options."""
+        return self._get_object("/object_info", overall_s=_OBJECT_INFO_S)
+
+    def features(self) -> dict[str, Any]:
+        """Return GET /features, for example `max_upload_size` in bytes."""
+        return self._get_object("/features")
+
+    def queue(self) -> Queue:
+        """Return the ids that run and wait. Ask this before `history`: a prompt only moves from here to there."""
+        answer = self._get_object("/queue")
+        return Queue(self._ids(answer.get("queue_running")), self._ids(answer.get("queue_pending")))
+
+    def history(self, prompt_id: str) -> dict[str, Any] | None:
+        """Return the prompt's whole history entry, or None while it is unknown there."""
+        entry = self._get_object(f"/history/{quote(prompt_id, safe='')}").get(prompt_id)
+        if entry is not None and not isinstance(entry, dict):
+            raise self._wire.not_comfyui("its history entry is no object")
+        return entry
+
+    # ── acting ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def submit(
+        self,
+        prompt_id: str,
+        graph: Mapping[str, Any],
+        client_id: str,
+        extra_data: Mapping[str, Any] = EXTRA_DATA,
+    ) -> float:
+        """Send a prompt under our own id and return its number in the server's order, within POST_DEADLINE_S.
+
+        ValueError: the graph, an id or `extra_data` is malformed (some servers wedge on it, so it isn't sent).
+        Refused: with all the server's reasons; nothing of it runs. Unavailable: nobody knows, unless `refused`: then
+        nothing was sent.
+        """
+        body = body_of(prompt_id, graph, client_id, extra_data)
+        headers = {"Content-Type": "application/json"}
+        answer, raw = self._wire.ask("POST", "/prompt", overall_s=POST_DEADLINE_S, data=body, headers=headers)
+        if answer.status_code not in {200, 400}:
+            raise self._bad_status(answer)
+        said = self._object(answer, raw)
+        if answer.status_code == 400:
+            raise Refused(*problems_of(said, graph))
+        return self._accepted(said, prompt_id, graph)
+
+    def upload(self, path: Path, name: str, subfolder: str, kind: str = "temp") -> str:
+        """Stream a file to the server's folder `kind` and return the reference that a loader node takes.
+
+        Same name and subfolder overwrite. Failed (upload_too_large): the server takes no file of this size.
+        """
+        size = path.stat().st_size
+        self._check_size(size, path.name)
+        with path.open("rb") as source:
+            fields = {"image": (name, source, "application/octet-stream"), "type": kind, "subfolder": subfolder}
+            encoder = MultipartEncoder({**fields, "overwrite": "true"})
+            answer, raw = self._wire.ask(
+                "POST",
+                "/upload/image",
+                overall_s=_UPLOAD_BASE_S + size / _SLOWEST_BYTES_PER_S,
+                data=encoder,
+                headers={"Content-Type": encoder.content_type},
+            )
+        if answer.status_code == 413:
+            raise Failed(_too_large(path.name, raw.decode("utf-8", "replace")[:200]))
+        return self._reference(self._expect_object(answer, raw), kind)
+
+    def fetch(self, file: OutputFile, target: Path, *, overall_s: float = 600) -> int:
+        """Stream a result to `target`, whole or not at all, and return its size in bytes.
+
+        A break is resumed where it was. Failed (result_missing): the server has no such file.
+        """
+        return fetch(self._wire, file, target, overall_s=overall_s)
+
+    def interrupt(self, prompt_id: str) -> bool:
+        """Stop this prompt if it runs now; return whether it did. It may still end well: its history says how."""
+        # Servers older than 0.3.57 stop whatever runs, so never ask unless it is ours.
+        if prompt_id not in self.queue().running:
+            return False
+        self._post("/interrupt", {"prompt_id": prompt_id})
+        return True
+
+    def delete(self, prompt_id: str) -> None:
+        """Take a waiting prompt out of the queue; one that runs or is over stays as it is."""
+        self._post("/queue", {"delete": [prompt_id]})
+
+    def free(self) -> None:
+        """Ask the server to unload its models; it does so between two prompts."""
+        self._post("/free", {"unload_models": True, "free_memory": True})
+
+    # ── reading answers ─────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _get_object(self, path: str, *, overall_s: float = _ASK_S) -> dict[str, Any]:
+        try:
+            answer, raw = self._wire.ask("GET", path, overall_s=overall_s)
+        except Unavailable as trouble:
+            if trouble.code != "cut_off":
+                raise
+            # A kept connection may have been closed just now; asking twice is harmless.
+            answer, raw = self._wire.ask("GET", path, overall_s=overall_s)
+        return self._expect_object(answer, raw)
+
+    def _post(self, path: str, said: Mapping[str, Any]) -> None:
+        answer, _ = self._wire.ask("POST", path, overall_s=_ASK_S, json=said)
+        if answer.status_code != 200:
+            raise self._bad_status(answer)
+
+    def _expect_object(self, answer: requests.Response, raw: bytes) -> dict[str, Any]:
+        if answer.status_code != 200:
+            raise self._bad_status(answer)
+        return self._object(answer, raw)
+
+    def _object(self, answer: requests.Response, raw: bytes) -> dict[str, Any]:
+        try:
+            said = json.loads(raw)
+        except (ValueError, RecursionError):
+            html = raw.lstrip()[:1] == b"<"
+            why = "it sends a web page" if html else "its answer is no JSON"
+            raise self._wire.not_comfyui(why, answer.headers) from None
+        if not isinstance(said, dict):
+            raise self._wire.not_comfyui("its answer is no JSON object", answer.headers)
+        return said
+
+    def _bad_status(self, answer: requests.Response) -> Unavailable:
+        status = answer.status_code
+        if status in {401, 403}:
+            return Unavailable(
+                "forbidden",
+                f"The server at {self._wire.shown} doesn't let us in (HTTP {status}).",
+                "Give user and password in the backend's url, or allow this machine there.",
+            )
+        if status >= 500:
+            return Unavailable(
+                "server_error",
+                f"The server at {self._wire.shown} got itself into trouble (HTTP {status}).",
+                "If it stays like that, look into the server's log and restart it.",
+            )
+        return self._wire.not_comfyui(f"it answers HTTP {status} where ComfyUI answers 200", answer.headers)
+
+    def _ids(self, entries: Any) -> frozenset[str]:
+        try:
+            return frozenset(str(entry[1]) for entry in entries)
+        except (TypeError, LookupError):
+            raise self._wire.not_comfyui("its queue has another shape") from None
+
+    def _accepted(self, said: Mapping[str, Any], prompt_id: str, graph: Mapping[str, Any]) -> float:
+        if said.get("prompt_id") != prompt_id:
+            self._take_back(said.get("prompt_id"))
+            raise Unavailable(
+                "server_too_old",
+                f"The server at {self._wire.shown} doesn't take prompt ids from us.",
+                "Update ComfyUI to 0.3.45 or newer.",
+            )
+        if said.get("node_errors"):
+            # Some outputs are dropped and the rest runs: half a job is none.
+            self._take_back(prompt_id)
+            raise Refused(*problems_of(said, graph))
+        number = said.get("number")
+        return float(number) if isinstance(number, int | float) else math.nan
+
+    def _take_back(self, prompt_id: Any) -> None:
+        if isinstance(prompt_id, str):
+            self.delete(prompt_id)
+            self.interrupt(prompt_id)
+
+    def _check_size(self, size: int, name: str) -> None:
+        if size < _SMALL_UPLOAD_BYTES:
+            return
+        try:
+            limit = self.features().get("max_upload_size")
+        except Unavailable as trouble:
+            if trouble.code != "not_comfyui":
+                raise
+            return  # older servers have no such page
+        if isinstance(limit, int | float) and size > limit:
+            raise Failed(_too_large(name, f"{size} bytes, its limit is {limit:.0f}"))
+
+    def _reference(self, said: Mapping[str, Any], kind: str) -> str:
+        name, subfolder, landed = said.get("name"), said.get("subfolder") or "", said.get("type")
+        if not isinstance(name, str) or not name or landed != kind:
+            raise self._wire.not_comfyui("its answer to an upload has another shape")
+        path = f"{subfolder}/{name}" if subfolder else name
+        return path if kind == "input" else f"{path} [{kind}]"
+
+
+def _too_large(name: str, detail: str) -> Problem:
+    return Problem(
+        "upload_too_large",
+        f"The server takes no file as large as {name}.",
+        "Drop a smaller file, or start ComfyUI with a higher --max-upload-size.",
+        detail,
+    )

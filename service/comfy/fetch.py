@@ -1,0 +1,119 @@
+"""One result file from the server's disk to ours: streamed, resumed after a break, whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+from typing import IO
+
+import requests
+
+from service.comfy.verdict import OutputFile
+from service.comfy.wire import Wire
+from service.errors import Failed, Problem, Unavailable
+
+_CHUNK_BYTES = 262144
+#: Breaks in a row that brought not one byte more.
+_MOST_IDLE_BREAKS = 3
+
+
+@dataclass
+class _Copy:
+    """How far a copy is: bytes had, bytes in all once known, and the mark by which the server knows its file again."""
+
+    had: int = 0
+    whole: int | None = None
+    etag: str | None = None
+
+    @property
+    def complete(self) -> bool:
+        return self.whole is not None and self.had == self.whole
+
+
+def fetch(wire: Wire, file: OutputFile, target: Path, *, overall_s: float) -> int:
+    """Bring `file` to `target` and return its size in bytes; `target` appears whole and synced, or not at all.
+
+    Raise Failed (result_missing) if the server has no such file, Unavailable if it stays broken for `overall_s`.
+    """
+    due = time.monotonic() + overall_s
+    with NamedTemporaryFile(dir=target.parent, prefix=".fetch-", suffix=target.suffix, delete=False) as draft:
+        try:
+            size = _copy(wire, file, draft, due)
+            draft.flush()
+            os.fsync(draft.fileno())
+            Path(draft.name).replace(target)
+        except BaseException:
+            Path(draft.name).unlink(missing_ok=True)
+            raise
+    return size
+
+
+def _copy(wire: Wire, file: OutputFile, draft: IO[bytes], due: float) -> int:
+    copy, idle_breaks = _Copy(), 0
+    while not copy.complete:
+        before = copy.had
+        try:
+            _copy_some(wire, file, draft, copy, due - time.monotonic())
+        except Unavailable as trouble:
+            idle_breaks = 0 if copy.had > before else idle_breaks + 1
+            broken_for_good = trouble.code not in {"cut_off", "timeout"} or idle_breaks >= _MOST_IDLE_BREAKS
+            if broken_for_good or time.monotonic() >= due:
+                raise
+    return copy.had
+
+
+def _copy_some(wire: Wire, file: OutputFile, draft: IO[bytes], copy: _Copy, overall_s: float) -> None:
+    where = {"filename": file.filename, "subfolder": file.subfolder, "type": file.type}
+    # Compressed on the way its length would say nothing about the file's.
+    headers = {"Accept-Encoding": "identity"}
+    if copy.had:
+        headers["Range"] = f"bytes={copy.had}-"
+        headers |= {"If-Range": copy.etag} if copy.etag else {}
+    with wire.open("GET", "/view", overall_s=max(overall_s, 0.001), params=where, headers=headers) as answer:
+        _check(wire, file, answer)
+        _begin(answer, draft, copy)
+        for chunk in answer.iter_content(_CHUNK_BYTES):
+            draft.write(chunk)
+            copy.had += len(chunk)
+    if copy.whole is None:
+        copy.whole = copy.had
+    if not copy.complete:
+        raise Unavailable("cut_off", "The server broke off in the middle of a result.", "It is asked again by itself.")
+
+
+def _check(wire: Wire, file: OutputFile, answer: requests.Response) -> None:
+    if answer.status_code in {400, 403, 404}:
+        raise Failed(
+            Problem(
+                "result_missing",
+                f"The server no longer has the result {file.filename}.",
+                "Retry the job; it is rendered again.",
+                f"HTTP {answer.status_code} for {file.subfolder or '.'}/{file.filename} in {file.type}",
+            )
+        )
+    if answer.status_code == 416:
+        raise Unavailable("cut_off", "The result on the server became shorter.", "It is asked again by itself.")
+    if answer.status_code >= 500:
+        raise Unavailable("server_error", "The server can't hand out a result.", "Look into the server's log.")
+    if answer.status_code not in {200, 206} or answer.headers.get("Content-Type", "").startswith("text/html"):
+        raise wire.not_comfyui(f"it answers HTTP {answer.status_code} for a result", answer.headers)
+
+
+def _begin(answer: requests.Response, draft: IO[bytes], copy: _Copy) -> None:
+    """Take the answer's place in the file: go on where we were, or begin anew if the server sends all of it."""
+    place = re.fullmatch(r"bytes (\d+)-\d+/(\d+)", answer.headers.get("Content-Range", ""))
+    if answer.status_code == 206 and place and int(place[1]) == copy.had:
+        copy.whole = int(place[2])
+        return
+    draft.seek(0)
+    draft.truncate()
+    copy.had = 0
+    if answer.status_code == 206:
+        raise Unavailable("cut_off", "The server sent another part than was asked for.", "It is asked again by itself.")
+    length = answer.headers.get("Content-Length", "")
+    copy.whole = int(length) if length.isdigit() else None
+    copy.etag = answer.headers.get("ETag")

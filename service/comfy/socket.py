@@ -1,0 +1,186 @@
+"""ComfyUI's WebSocket: frames in, messages out. It always reads, on its own thread, and never waits for its reader.
+
+What websocket-client leaves to its user: no wait has a time limit of its own, a half frame hangs past ping and pong, and
+a proxy named in the environment is taken for 127.0.0.1 too. What the server leaves to its client: if a new socket opens
+with a client id whose old socket is still open there, the old one's end makes the new one deaf for good. So the old
+socket is closed first and each connection has a fresh client id; prompts sent under an earlier one are followed over
+HTTP.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import random
+import socket
+import threading
+import time
+from base64 import b64encode
+from collections.abc import Callable
+from dataclasses import dataclass
+from urllib.parse import quote, unquote, urlsplit
+
+import websocket
+
+_LOG = logging.getLogger(__name__)
+
+_CONNECT_S = 2.0
+_HANDSHAKE_S = 5.0
+#: How often the reader looks up from a silent socket, to ping; stopping wakes it at once.
+_TICK_S = 5.0
+_PING_AFTER_S = 15.0
+_SILENT_FOR_S = 35.0
+_FIRST_WAIT_S = 0.25
+_LONGEST_WAIT_S = 5.0
+_STOP_S = 1.0
+_FEATURES = {"type": "feature_flags", "data": {"supports_preview_metadata": True}}
+
+
+@dataclass(frozen=True)
+class Connected:
+    """A new connection is up; prompts sent from now on take this client id."""
+
+    client_id: str
+
+
+@dataclass(frozen=True)
+class Disconnected:
+    """There is no connection; `refused` says that nothing listens there, so the server's process is gone."""
+
+    reason: str
+    refused: bool
+
+
+Message = str | bytes | Connected | Disconnected
+
+
+class Socket:
+    """One server's socket, kept open from `start` to `stop`; `deliver` is called on our thread and must not block."""
+
+    def __init__(self, base_url: str, client_id: str, deliver: Callable[[Message], None]) -> None:
+        parts = urlsplit(base_url.rstrip("/"))
+        scheme = {"http": "ws", "https": "wss"}[parts.scheme]
+        self._url = f"{scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}/ws"
+        login = f"{unquote(parts.username)}:{unquote(parts.password or '')}" if parts.username else ""
+        self._headers = [f"Authorization: Basic {b64encode(login.encode()).decode()}"] if login else []
+        self._first_client_id = client_id
+        self._deliver = deliver
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="comfy-socket", daemon=True)
+        self._lock = threading.Lock()
+        self._open: websocket.WebSocket | None = None
+        self._connections = 0
+
+    def start(self) -> None:
+        """Begin to connect; returns at once."""
+        self._thread.start()
+
+    def alive(self) -> bool:
+        """Return whether the thread still does its work, connected or not."""
+        return self._thread.is_alive()
+
+    def stop(self) -> None:
+        """Close the connection and end the thread, within about a second."""
+        self._stopping.set()
+        self._cut()
+        if self._thread.is_alive():
+            self._thread.join(_STOP_S)
+
+    def _run(self) -> None:
+        try:
+            self._keep_connected()
+        except Exception:  # noqa: BLE001  the thread's one net: its owner sees that it is no longer alive
+            _LOG.exception("the reader of %s fell", self._url)
+
+    def _keep_connected(self) -> None:
+        wait_s = _FIRST_WAIT_S
+        told: bool | None = None
+        while not self._stopping.is_set():
+            heard, trouble = self._live_once()
+            if self._stopping.is_set():
+                return
+            refused = isinstance(trouble, ConnectionRefusedError)
+            # Told once for each loss, and once more when connections begin to be refused.
+            if heard or told is not refused:
+                self._deliver(Disconnected(f"{type(trouble).__name__}: {trouble}", refused))
+            told = refused
+            wait_s = _FIRST_WAIT_S if heard else min(wait_s * 2, _LONGEST_WAIT_S)
+            self._stopping.wait(wait_s * random.uniform(0.5, 1))  # noqa: S311  only spreads the load
+
+    def _live_once(self) -> tuple[bool, Exception | None]:
+        """Live one connection from its opening to its end; return whether it was up, and what ended it."""
+        opened = websocket.WebSocket(skip_utf8_validation=True)
+        heard = False
+        with self._lock:
+            self._open = opened
+        try:
+            client_id = self._connect(opened)
+            heard = True
+            self._tell(Connected(client_id))
+            self._read(opened)
+        except (websocket.WebSocketException, OSError) as trouble:
+            return heard, trouble
+        finally:
+            with self._lock:
+                self._open = None
+            opened.shutdown()  # type: ignore[no-untyped-call]
+        return heard, None
+
+    def _connect(self, opened: websocket.WebSocket) -> str:
+        number, self._connections = self._connections, self._connections + 1
+        client_id = self._first_client_id if number == 0 else f"{self._first_client_id}-{number}"
+        # The library's own limit counts for each byte of the handshake.
+        guard = threading.Timer(_HANDSHAKE_S, self._cut)
+        guard.daemon = True
+        guard.start()
+        try:
+            opened.connect(  # type: ignore[no-untyped-call]
+                f"{self._url}?clientId={quote(client_id, safe='')}",
+                timeout=_CONNECT_S,
+                header=self._headers,
+                http_no_proxy=["*"],
+                suppress_origin=True,  # a foreign Origin gets 403, no Origin never does
+                redirect_limit=0,
+            )
+        finally:
+            guard.cancel()
+        # Only as the very first message does it bring previews that name their prompt.
+        opened.send(json.dumps(_FEATURES))
+        opened.settimeout(_TICK_S)
+        return client_id
+
+    def _read(self, opened: websocket.WebSocket) -> None:
+        heard_at = pinged_at = time.monotonic()
+        while not self._stopping.is_set():
+            try:
+                kind, data = opened.recv_data(control_frame=True)
+            except websocket.WebSocketTimeoutException:
+                now = time.monotonic()
+                if now - heard_at > _SILENT_FOR_S:
+                    raise
+                if now - max(heard_at, pinged_at) > _PING_AFTER_S:
+                    opened.ping()
+                    pinged_at = now
+                continue
+            heard_at = time.monotonic()
+            if kind == websocket.ABNF.OPCODE_CLOSE:
+                raise websocket.WebSocketConnectionClosedException("the server closed the connection")
+            if kind == websocket.ABNF.OPCODE_BINARY:
+                self._tell(bytes(data))
+            elif kind == websocket.ABNF.OPCODE_TEXT:
+                self._tell(data.decode("utf-8", "replace"))
+
+    def _tell(self, message: Message) -> None:
+        if not self._stopping.is_set():
+            self._deliver(message)
+
+    def _cut(self) -> None:
+        """End the present connection from any thread: its reader wakes at once."""
+        with self._lock:
+            connected = self._open.sock if self._open is not None else None
+        if connected is None:
+            return
+        try:
+            connected.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            _LOG.debug("the connection to %s was gone already", self._url)

@@ -1,0 +1,225 @@
+"""HTTP that always comes back: every exchange has one deadline for the whole of it, not only for each read.
+
+A socket's timeout starts anew with every byte, so a server that drips one byte a second holds a `timeout=10` call for
+hours. Here each read waits only as long as the exchange as a whole may still last. One requests session a thread, for
+sessions aren't promised to be thread-safe. Proxies and passwords of the environment are not for this server: off.
+"""
+
+from __future__ import annotations
+
+import io
+import socket
+import threading
+import time
+import weakref
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+from urllib.parse import urlsplit
+
+import requests
+from requests.adapters import HTTPAdapter
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+
+from service.errors import Unavailable
+
+_CHUNK_BYTES = 65536
+_LONGEST_BODY_BYTES = 64 * 1024 * 1024
+_DUE = threading.local()
+
+
+def _next_wait_s() -> float:
+    """Return how long this thread's next wait may last; raise TimeoutError if its exchange's time is over."""
+    left = float(getattr(_DUE, "at", float("inf"))) - time.monotonic()
+    if left <= 0:
+        raise TimeoutError("the exchange as a whole took too long")
+    return min(left, float(getattr(_DUE, "read_s", left)))
+
+
+class _PatientReader(io.RawIOBase):
+    """A socket's reading end that waits no longer than the exchange may last."""
+
+    def __init__(self, connected: socket.socket) -> None:
+        self._socket = connected
+        self._raw = connected.makefile("rb", buffering=0)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:
+        self._socket.settimeout(_next_wait_s())
+        return self._raw.readinto(buffer)
+
+    def close(self) -> None:
+        if not self.closed:
+            self._raw.close()
+        super().close()
+
+
+class _PatientSocket:
+    """A connected socket that reads and sends within the exchange's time; all else is the socket's own."""
+
+    def __init__(self, connected: socket.socket) -> None:
+        self._connected = connected
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._connected, name)
+
+    def sendall(self, data: Any) -> None:
+        self._connected.settimeout(_next_wait_s())
+        self._connected.sendall(data)
+
+    def makefile(self, *_: Any, **__: Any) -> io.BufferedReader:
+        return io.BufferedReader(_PatientReader(self._connected))
+
+
+class _Connection(HTTPConnection):
+    def connect(self) -> None:
+        super().connect()
+        self.sock = _PatientSocket(self.sock)
+
+
+class _SecureConnection(HTTPSConnection):
+    def connect(self) -> None:
+        super().connect()
+        self.sock = _PatientSocket(self.sock)
+
+
+class _Pool(HTTPConnectionPool):
+    ConnectionCls = _Connection
+
+
+class _SecurePool(HTTPSConnectionPool):
+    ConnectionCls = _SecureConnection
+
+
+class _Adapter(HTTPAdapter):
+    def init_poolmanager(self, *arguments: Any, **named: Any) -> None:
+        super().init_poolmanager(*arguments, **named)
+        self.poolmanager.pool_classes_by_scheme = {"http": _Pool, "https": _SecurePool}
+
+
+class Wire:
+    """One server's HTTP side; `connect_s` and `read_s` bound each wait, `overall_s` of each call the whole exchange."""
+
+    def __init__(self, base_url: str, connect_s: float, read_s: float) -> None:
+        self.base_url = base_url.rstrip("/")
+        parts = urlsplit(self.base_url)
+        if parts.scheme not in {"http", "https"} or not parts.hostname:
+            raise ValueError(f"a server's address looks like http://127.0.0.1:8188, not {base_url!r}")
+        #: The address without user and password, for people.
+        self.shown = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+        self._waits = (connect_s, read_s)
+        self._local = threading.local()
+        self._lock = threading.Lock()
+        self._sessions: list[tuple[weakref.ref[threading.Thread], requests.Session]] = []
+
+    def close(self) -> None:
+        """Close every thread's connections; a later call opens new ones."""
+        with self._lock:
+            sessions, self._sessions = self._sessions, []
+            self._local = threading.local()
+        for _, session in sessions:
+            session.close()
+
+    @contextmanager
+    def open(self, method: str, path: str, *, overall_s: float, **named: Any) -> Iterator[requests.Response]:
+        """Send a request and give its streamed answer; raise Unavailable for whatever goes wrong, within `overall_s`.
+
+        What the caller raises inside the block passes through, save requests' and the socket's own errors.
+        """
+        _DUE.at, _DUE.read_s = time.monotonic() + overall_s, self._waits[1]
+        try:
+            with self._session().request(
+                method,
+                self.base_url + path,
+                timeout=(min(self._waits[0], overall_s), self._waits[1]),
+                stream=True,
+                allow_redirects=False,
+                **named,
+            ) as answer:
+                yield answer
+        except (requests.RequestException, OSError) as trouble:
+            raise self.unavailable(trouble) from trouble
+        finally:
+            del _DUE.at, _DUE.read_s
+
+    def ask(self, method: str, path: str, *, overall_s: float, **named: Any) -> tuple[requests.Response, bytes]:
+        """Send a request and return its answer with the whole body; raise Unavailable as `open` does."""
+        with self.open(method, path, overall_s=overall_s, **named) as answer:
+            body = bytearray()
+            for chunk in answer.iter_content(_CHUNK_BYTES):
+                body += chunk
+                if len(body) > _LONGEST_BODY_BYTES:
+                    raise self.not_comfyui("it sends more than any answer of ComfyUI holds")
+            return answer, bytes(body)
+
+    def _session(self) -> requests.Session:
+        session: requests.Session | None = getattr(self._local, "session", None)
+        return session if session is not None else self._new_session()
+
+    def _new_session(self) -> requests.Session:
+        session = requests.Session()
+        session.trust_env = False
+        session.mount("http://", _Adapter())
+        session.mount("https://", _Adapter())
+        with self._lock:
+            self._local.session = session
+            ended = [entry for entry in self._sessions if (owner := entry[0]()) is None or not owner.is_alive()]
+            self._sessions = [entry for entry in self._sessions if entry not in ended]
+            self._sessions.append((weakref.ref(threading.current_thread()), session))
+        for _, old in ended:
+            old.close()
+        return session
+
+    def unavailable(self, trouble: BaseException) -> Unavailable:
+        """Return what a failed exchange means for the job: time must pass or the operator must act."""
+        if _caused_by(trouble, ConnectionRefusedError):
+            return Unavailable(
+                "refused",
+                f"Nothing listens at {self.shown}.",
+                "Start ComfyUI there, or correct `backends` in config.yaml.",
+                refused=True,
+            )
+        if _caused_by(trouble, socket.gaierror) or isinstance(trouble, requests.exceptions.InvalidURL):
+            return Unavailable(
+                "unreachable",
+                f"The name in {self.shown} can't be found on the network.",
+                "Correct the url under `backends` in config.yaml.",
+            )
+        if isinstance(trouble, requests.Timeout | TimeoutError) or _caused_by(trouble, TimeoutError):
+            return Unavailable(
+                "timeout",
+                f"The server at {self.shown} didn't answer in time.",
+                "If it stays like that, restart the server.",
+            )
+        return Unavailable(
+            "cut_off",
+            f"The server at {self.shown} broke off in the middle ({type(trouble).__name__}).",
+            "If it stays like that, look into the server's log and restart it.",
+        )
+
+    def not_comfyui(self, why: str, headers: Mapping[str, str] | None = None) -> Unavailable:
+        """Return the trouble of an answer that no ComfyUI gives."""
+        server = f" (it calls itself {headers['Server'][:60]})" if headers and headers.get("Server") else ""
+        return Unavailable(
+            "not_comfyui",
+            f"What answers at {self.shown} is not ComfyUI: {why}{server}.",
+            "Correct the url under `backends` in config.yaml; ComfyUI's own port is usually 8188.",
+        )
+
+
+def _caused_by(trouble: BaseException, kind: type[BaseException]) -> bool:
+    """Return whether `kind` stands somewhere behind an error; requests hides it in arguments and reasons."""
+    waiting: list[Any] = [trouble]
+    seen: set[int] = set()
+    while waiting:
+        error = waiting.pop()
+        if not isinstance(error, BaseException) or id(error) in seen:
+            continue
+        if isinstance(error, kind):
+            return True
+        seen.add(id(error))
+        waiting += [error.__cause__, error.__context__, getattr(error, "reason", None), *error.args]
+    return False
