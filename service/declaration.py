@@ -139,6 +139,11 @@ def _text_as_written(root: Node, raw: dict[str, Any], details: Sequence[ErrorDet
     return changed
 
 
+def locate(document: Document, location: Location) -> tuple[int, int]:
+    """Return line and column of what stands at a location, or of the nearest thing above it that is there."""
+    return _find(document.root, location)[1]
+
+
 def _find(root: Node, location: Location) -> tuple[Node, tuple[int, int], list[str]]:
     """Return the deepest node on a location, the place to point at, and the names on the way."""
     node, place, names = root, (root.line, root.column), []

@@ -1,0 +1,297 @@
+"""A workflow's manifest: what a job may set in a graph, where each setting goes, and what the graph needs to run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_validator
+
+from service.declaration import Declared, json_plain, mistake, not_built, read
+from service.errors import Rejected
+from service.strict_yaml import Document
+from service.strict_yaml import read as read_yaml
+
+RESERVED_FOLDERS = frozenset({"done", "rejected", "media", "scheduled", "gallery"})
+
+#: Parts of the format that later versions will know; until then they are refused by name.
+UNBUILT: Mapping[str, str] = {
+    "sliders": "Leave it out; list the LoRA's node under optional_nodes.",
+    "loras": "Leave it out.",
+    "ladder": "Leave it out.",
+    "chunks": "Leave it out and give frames a maximum.",
+    "switches": "Leave it out.",
+}
+
+_TYPES: Mapping[str, tuple[str, ...]] = {
+    "prompt": ("text",),
+    "negative_prompt": ("text",),
+    "seed": ("whole",),
+    "width": ("whole",),
+    "height": ("whole",),
+    "frames": ("whole",),
+    "fps": ("whole", "number"),
+    "steps": ("whole",),
+    "cfg": ("whole", "number"),
+    "sampler": ("text",),
+    "scheduler": ("text",),
+    "checkpoint": ("text",),
+    "vae": ("text",),
+}
+
+
+def _check_plain(value: Any) -> Any:
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        raise mistake("wrong_type", "{field} must be a number or text.", "Write for example default: 20.")
+    return value
+
+
+def _check_task(task: str) -> str:
+    if task in RESERVED_FOLDERS:
+        raise mistake("bad_value", f"{{field}} can't be {task}: that folder has another use.", "Choose another name.")
+    return task
+
+
+def _as_tuple(value: Any) -> Any:
+    return (value,) if isinstance(value, dict) else value
+
+
+Plain = Annotated[Any, AfterValidator(_check_plain), WithJsonSchema({"type": ["number", "string"]})]
+Text = Annotated[str, Field(min_length=1, max_length=400)]
+Slug = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
+Number = Annotated[float, Field(ge=-1e16, le=1e16)]
+
+
+class Target(Declared):
+    """One input of one node, the node named by its id or by its title."""
+
+    node: Text | None = Field(None, description="The node's id in the graph.", examples=["12"])
+    title: Text | None = Field(
+        None, description="Or its title (_meta.title), when only one has it.", examples=["Sampler"]
+    )
+    input: Text = Field(description="The input's name; it must be a plain value, not a link.", examples=["steps"])
+
+    @model_validator(mode="after")
+    def _names_one(self) -> Target:
+        if (self.node is None) == (self.title is None):
+            raise mistake(
+                "conflict", "{field} must name its node by id or by title.", 'Write node: "12" or title: Sampler.'
+            )
+        return self
+
+
+Targets = Annotated[
+    tuple[Target, ...],
+    BeforeValidator(_as_tuple),
+    Field(min_length=1),
+    WithJsonSchema({"anyOf": [{"$ref": "#/$defs/Target"}, {"type": "array", "items": {"$ref": "#/$defs/Target"}}]}),
+]
+
+
+class Parameter(Declared):
+    """One field that a job may set: its type, limits and rule, and the inputs that it goes to."""
+
+    type: Literal["text", "whole", "number"] = Field(description="What the value is.", examples=["whole"])
+    to: Targets = Field(
+        description="The input that gets the value, or a list of them.", examples=[{"node": "12", "input": "steps"}]
+    )
+    required: bool = Field(default=False, description="Whether a job must set it.", examples=[True])
+    default: Plain | None = Field(
+        None, description="Used when the job is silent; it wins over config.yaml and the graph.", examples=[20]
+    )
+    minimum: Number | None = Field(None, description="The smallest value.", examples=[1])
+    maximum: Number | None = Field(
+        None, description="The largest value; for frames, max_frames when left out.", examples=[150]
+    )
+    multiple_of: int | None = Field(
+        None, ge=1, le=1024, description="Values snap to base + n x multiple_of.", examples=[8]
+    )
+    base: int = Field(
+        0, ge=0, le=1024, description="Where the multiples begin: 1 with multiple_of 4 is 4n + 1.", examples=[1]
+    )
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Parameter:
+        numeric = self.type != "text"
+        if not numeric and (self.minimum, self.maximum, self.multiple_of) != (None, None, None):
+            raise mistake(
+                "conflict", "{field} is text, which has no limits.", "Take minimum, maximum and multiple_of out."
+            )
+        if self.minimum is not None and self.maximum is not None and self.minimum > self.maximum:
+            raise mistake("conflict", "{field} has a minimum above its maximum.", "Swap the two.")
+        if self.default is not None and not self._takes(self.default):
+            raise mistake("bad_value", "{field} has a default that it doesn't take itself.", "Correct the default.")
+        return self
+
+    def _takes(self, value: Any) -> bool:
+        if self.type == "text":
+            return isinstance(value, str)
+        if isinstance(value, str) or (self.type == "whole" and not isinstance(value, int)):
+            return False
+        low = self.minimum is None or value >= self.minimum
+        high = self.maximum is None or value <= self.maximum
+        return low and high and (self.multiple_of is None or (value - self.base) % self.multiple_of == 0)
+
+
+class Parameters(Declared):
+    """The job fields that this workflow takes; a field that isn't here is a mistake in a job."""
+
+    prompt: Parameter | None = None
+    negative_prompt: Parameter | None = None
+    seed: Parameter | None = None
+    width: Parameter | None = None
+    height: Parameter | None = None
+    frames: Parameter | None = None
+    fps: Parameter | None = None
+    steps: Parameter | None = None
+    cfg: Parameter | None = None
+    sampler: Parameter | None = None
+    scheduler: Parameter | None = None
+    checkpoint: Parameter | None = None
+    vae: Parameter | None = None
+
+    def declared(self) -> dict[str, Parameter]:
+        """Return the parameters that the manifest has."""
+        return {name: parameter for name, parameter in self if parameter is not None}
+
+    @model_validator(mode="after")
+    def _have_their_types(self) -> Parameters:
+        for name, parameter in self.declared().items():
+            if parameter.type not in _TYPES[name]:
+                wanted = " or ".join(_TYPES[name])
+                raise mistake(
+                    "bad_value", f"{{field}}.{name} must have type {wanted}.", f"Write type: {_TYPES[name][0]}."
+                )
+        return self
+
+
+class MediaRole(Declared):
+    """One picture or video that the graph loads: the guard lets it load nothing else."""
+
+    kind: Literal["picture", "video"] = Field(description="What the role takes.", examples=["picture"])
+    node: Text = Field(description="The id of the loader node.", examples=["2"])
+    input: Text = Field(description="The loader's input for the file.", examples=["image"])
+    required: bool = Field(default=True, description="Whether a job must bring it.", examples=[True])
+
+    @model_validator(mode="after")
+    def _is_required(self) -> MediaRole:
+        if not self.required:
+            raise not_built("{field} with required: false", "Write required: true, or take the role out.")
+        return self
+
+
+class MediaRoles(Declared):
+    """The pictures and videos that a job brings, by role."""
+
+    image: MediaRole | None = None
+    source: MediaRole | None = None
+    target: MediaRole | None = None
+    reference: MediaRole | None = None
+
+    def declared(self) -> dict[str, MediaRole]:
+        """Return the roles that the manifest has."""
+        return {name: role for name, role in self if role is not None}
+
+
+class OptionalNode(Declared):
+    """A node that does nothing at strength 0: it is left out then, and what it fed is linked to what it passes on."""
+
+    node: Text = Field(description="The node's id.", examples=["3"])
+    strength: Text = Field(description="The input that is 0 when the node does nothing.", examples=["strength_model"])
+    passes: tuple[Text, ...] = Field(
+        min_length=1, description="For each output in order, the input that it passes on.", examples=[["model", "clip"]]
+    )
+
+
+Side = Annotated[int, Field(ge=16, le=16384)]
+
+
+class Sizes(Declared):
+    """Sizes to choose from when a job sets neither width nor height: the one shaped most like its picture."""
+
+    follow: Literal["image", "source", "target", "reference"] = Field(
+        description="The role to look at.", examples=["image"]
+    )
+    shapes: tuple[Annotated[tuple[Side, Side], Field()], ...] = Field(
+        min_length=1, description="Width and height of each.", examples=[[[1024, 576], [576, 1024]]]
+    )
+
+
+class Output(Declared):
+    """The node whose file is the result."""
+
+    node: Text = Field(description="The id of the node that saves the video.", examples=["14"])
+    prefix: Text = Field("filename_prefix", description="Its input for the file name.", examples=["filename_prefix"])
+
+
+class Pack(Declared):
+    """A node pack that has to be installed."""
+
+    pack: Text = Field(description="The pack's name.", examples=["ComfyUI-VideoHelperSuite"])
+    url: Text = Field(
+        description="Where to get it.", examples=["https://github.com/Kosinkadink/ComfyUI-VideoHelperSuite"]
+    )
+    classes: tuple[Text, ...] = Field(
+        (), description="The node classes that the graph has from it.", examples=[["VHS_VideoCombine"]]
+    )
+
+
+class ModelFile(Declared):
+    """A model file that has to be there."""
+
+    folder: Text = Field(description="ComfyUI's folder for it.", examples=["checkpoints"])
+    file: Text = Field(description="Its name, as ComfyUI lists it.", examples=["svd_xt.safetensors"])
+    parameter: Text | None = Field(None, description="The job field that may name another.", examples=["checkpoint"])
+
+
+class Needs(Declared):
+    """What must be on the server: used to say what is missing, by name and place."""
+
+    comfyui: Annotated[str, Field(pattern=r"^\d+(\.\d+){1,3}$")] | None = Field(
+        None, description="The oldest ComfyUI that runs the graph.", examples=["0.3.64"]
+    )
+    nodes: tuple[Pack, ...] = Field((), description="Node packs beyond ComfyUI's own nodes.")
+    models: tuple[ModelFile, ...] = Field((), description="Model files.")
+
+
+class Manifest(Declared):
+    """The whole manifest."""
+
+    version: Literal[1] = Field(alias="schema", description="The version of this format.", examples=[1])
+    title: Text = Field(description="A name for people.", examples=["Text to video (AnimateDiff)"])
+    description: Annotated[str, Field(max_length=2000)] = Field("", description="What it does and what it is good at.")
+    task: Annotated[Slug, AfterValidator(_check_task)] | None = Field(
+        None, description="The inbox folder; default: the workflow's name with - for _.", examples=["text-to-video"]
+    )
+    family: Slug | None = Field(
+        None, description="The model family; jobs of one family share loaded models.", examples=["sd15"]
+    )
+    media: MediaRoles = Field(MediaRoles(), description="Pictures and videos that a job brings, by role.")
+    parameters: Parameters = Field(Parameters(), description="Job fields that go into the graph.")
+    sizes: Sizes | None = Field(None, description="Sizes that follow the picture's shape.")
+    optional_nodes: tuple[OptionalNode, ...] = Field((), description="Nodes left out at strength 0.")
+    output: Output = Field(description="The node that saves the result.", examples=[{"node": "14"}])
+    progress: dict[str, Annotated[float, Field(gt=0, le=1e6)]] = Field(
+        {}, description="How much of the time each node takes, by its id; any scale.", examples=[{"12": 90}]
+    )
+    needs: Needs = Field(Needs(), description="What must be installed.")
+
+
+def parse(data: bytes) -> Manifest:
+    """Read a manifest; raise Rejected with every mistake, its place and cure."""
+    return read_manifest(data)[0]
+
+
+def read_manifest(data: bytes) -> tuple[Manifest, Document]:
+    """Read a manifest and keep the document, so that what is checked later has its place too."""
+    document = read_yaml(data)
+    manifest, problems = read(Manifest, document, UNBUILT)
+    if manifest is None:
+        raise Rejected(*problems)
+    return manifest, document
+
+
+def schema() -> dict[str, Any]:
+    """Return the JSON schema of a manifest, for editors."""
+    document: dict[str, Any] = json_plain(Manifest.model_json_schema(by_alias=True))
+    return {**document, "title": "Reeldrop workflow manifest"}

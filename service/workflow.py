@@ -1,0 +1,330 @@
+"""A workflow is a graph and its manifest: which one a job gets, what is wrong with the job for it, the graph to run."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from service import graph as graphs
+from service.declaration import did_you_mean, locate
+from service.errors import Problem, Rejected
+from service.job import Expected, MediaFacts, MediaKind
+from service.jobfile import JobSettings
+from service.manifest import Manifest, Target, read_manifest
+from service.resolving import Question, Resolved, resolve
+from service.strict_yaml import Document
+
+#: Workflows that are promised by name and come later.
+UNBUILT_WORKFLOWS = (
+    "text_to_video_nsfw",
+    "image_to_video_animatediff",
+    "face_swap_basic",
+    "face_swap_video",
+    "pose_guided_generation",
+    "motion_transfer_magicanimate",
+    "combined_pipeline",
+)
+
+#: A node that the manifest's progress doesn't name is taken to be quick.
+_QUICK_NODE = 0.5
+#: Job fields that every workflow takes, because they never reach the graph.
+_OUTSIDE = frozenset({"workflow", "count"})
+
+
+@dataclass(frozen=True)
+class Workflow:
+    """One workflow; the graph is its file's and never changed."""
+
+    name: str
+    title: str
+    task: str
+    graph: graphs.Graph
+    manifest: Manifest
+    graph_hash: str
+    roles: Mapping[str, MediaKind]
+    required_roles: frozenset[str]
+    needs_prompt: bool
+    #: Every job field that it takes, media roles included.
+    fields: frozenset[str]
+    #: Where each parameter goes, as (node, input).
+    targets: Mapping[str, tuple[tuple[str, str], ...]]
+
+
+@dataclass(frozen=True)
+class Bound:
+    """A graph to run, and what is to come out of it."""
+
+    graph: dict[str, dict[str, Any]]
+    settings: dict[str, Any]
+    adjusted: list[str]
+    expected: Expected
+    output_node: str
+    #: Each node's share of the time; they add up to 1.
+    weights: Mapping[str, float] = field(default_factory=dict)
+
+
+def parse(name: str, graph: bytes, manifest: bytes) -> Workflow:
+    """Read a workflow's two files; raise Rejected with everything that is wrong with them or between them."""
+    nodes = graphs.parse(graph)
+    described, document = read_manifest(manifest)
+    reader = _Reader(nodes, document)
+    targets = {
+        field: tuple(reader.target(target, ("parameters", field)) for target in parameter.to)
+        for field, parameter in described.parameters.declared().items()
+    }
+    reader.check(described)
+    if reader.problems:
+        raise Rejected(*reader.problems)
+    return _workflow(name, nodes, described, targets)
+
+
+def choose(  # noqa: PLR0917  each argument is another thing, named at the calls
+    workflows: Sequence[Workflow],
+    task: str,
+    order: Sequence[str],
+    wanted: str | None,
+    media: Mapping[str, MediaKind],
+    fields: Collection[str],
+) -> tuple[Workflow, str]:
+    """
+    Return the workflow for a job and why it was chosen.
+
+    That is the one that the job names, or the first of the task's list that takes its media (by role) and every field
+    that it sets. Raises Rejected with what the nearest one refuses; code media_missing means that media may still come.
+    """
+    known = {workflow.name: workflow for workflow in workflows}
+    if wanted is not None:
+        chosen = _named(known, wanted, task, order)
+        problems = _refusals(chosen, media, fields)
+        if problems:
+            raise Rejected(*problems)
+        return chosen, "named by the job"
+    candidates = [known[name] for name in order if name in known]
+    if not candidates:
+        raise Rejected(Problem("not_built_yet", f"No workflow for {task} is built yet.", "Use another task's folder."))
+    refusals = [_refusals(candidate, media, fields) for candidate in candidates]
+    for candidate, refusal in zip(candidates, refusals, strict=True):
+        if not refusal:
+            taken = "" if candidate is candidates[0] else " that takes everything that the job sets"
+            return candidate, f"first of {task}'s list{taken}"
+    raise Rejected(*min(refusals, key=len))
+
+
+def check(workflow: Workflow, settings: JobSettings, defaults: Mapping[str, Any] | None = None) -> tuple[Problem, ...]:
+    """Return every problem that a job's settings have with a workflow: fields it lacks, limits, a missing prompt."""
+    asked = settings.asked()
+    problems = [_not_taken(workflow, name) for name in asked if name not in workflow.fields]
+    for name, parameter in workflow.manifest.parameters.declared().items():
+        if parameter.required and name not in asked:
+            title = f"{name} is missing: {workflow.name} needs one."
+            problems.append(Problem("missing_field", title, f"Add a line that begins with {name}:", field=name))
+    return (*problems, *_resolve(workflow, asked, defaults or {}, None).problems)
+
+
+def bind(  # noqa: PLR0917  each argument is another thing, named at the calls
+    workflow: Workflow,
+    settings: JobSettings,
+    seed: int,
+    media: Mapping[str, str],
+    prefix: str,
+    defaults: Mapping[str, Any],
+    media_facts: Mapping[str, MediaFacts] | None = None,
+) -> Bound:
+    """
+    Return the graph that a job runs, a copy with everything in its place.
+
+    `media` maps each role to the server's reference of its file, `prefix` is the output's file name, unique for the
+    job; `defaults` are what config.yaml says where the manifest is silent; `media_facts` lets sizes follow a picture.
+    Raises Rejected with every problem that check would name.
+    """
+    problems = check(workflow, settings, defaults)
+    missing = sorted(workflow.required_roles - set(media))
+    if problems or missing:
+        raise Rejected(*problems, *(_media_missing(workflow, role) for role in missing))
+    resolved = _resolve(workflow, {**settings.asked(), "seed": seed}, defaults, media_facts)
+    graph: dict[str, dict[str, Any]] = copy.deepcopy({name: dict(node) for name, node in workflow.graph.items()})
+    for name, value in resolved.values.items():
+        for node, key in workflow.targets[name]:
+            graph[node]["inputs"][key] = value
+    for role, declared in workflow.manifest.media.declared().items():
+        graph[declared.node]["inputs"][declared.input] = media[role]
+    output = workflow.manifest.output
+    graph[output.node]["inputs"][output.prefix] = prefix
+    _leave_out_idle(workflow, graph)
+    return Bound(
+        graph,
+        {"seed": seed, **resolved.values, **_seconds(resolved.values)},
+        resolved.adjusted,
+        _expected(resolved.values),
+        output.node,
+        _weights(workflow, graph),
+    )
+
+
+class _Reader:
+    """Holds a manifest against its graph: every node and input that it names must be there, and be what it says."""
+
+    def __init__(self, graph: graphs.Graph, document: Document) -> None:
+        self.graph = graph
+        self.document = document
+        self.problems: list[Problem] = []
+
+    def target(self, target: Target, location: tuple[str, ...]) -> tuple[str, str]:
+        """Return a target as (node, input)."""
+        node = target.node if target.node is not None else self._titled(str(target.title), location)
+        if node is not None:
+            self._plain_input(node, target.input, location)
+        return node or "", target.input
+
+    def check(self, manifest: Manifest) -> None:
+        """Check everything in a manifest that names a node."""
+        for role, declared in manifest.media.declared().items():
+            self._plain_input(declared.node, declared.input, ("media", role))
+        self._plain_input(manifest.output.node, manifest.output.prefix, ("output",))
+        for node in manifest.progress:
+            self._has(node, ("progress", node))
+        for position, optional in enumerate(manifest.optional_nodes):
+            self._optional(optional.node, optional.strength, optional.passes, ("optional_nodes", position))
+        if manifest.sizes is not None and manifest.sizes.follow not in manifest.media.declared():
+            self._say("sizes follows a role that media doesn't have.", ("sizes", "follow"))
+        names = manifest.parameters.declared()
+        for position, model in enumerate(manifest.needs.models):
+            if model.parameter is not None and model.parameter not in names:
+                self._say(f"There is no parameter {model.parameter}.", ("needs", "models", position, "parameter"))
+
+    def _optional(self, node: str, strength: str, passes: Sequence[str], location: tuple[int | str, ...]) -> None:
+        self._plain_input(node, strength, location)
+        if node not in self.graph:
+            return
+        for key in passes:
+            if not graphs.is_link(self.graph[node]["inputs"].get(key)):
+                self._say(f"Node {node} has no link {key} to pass on.", location)
+        used = [output for _, _, source, output in graphs.links(self.graph) if source == node]
+        if used and max(used) >= len(passes):
+            self._say(f"passes doesn't say what output {max(used)} of node {node} becomes.", location)
+
+    def _titled(self, title: str, location: tuple[str, ...]) -> str | None:
+        found = [name for name, node in self.graph.items() if node.get("_meta", {}).get("title") == title]
+        if len(found) == 1:
+            return found[0]
+        self._say(f"{len(found) or 'No'} nodes of the graph have the title {title!r}.", location)
+        return None
+
+    def _plain_input(self, node: str, key: str, location: tuple[int | str, ...]) -> None:
+        if not self._has(node, location):
+            return
+        inputs = self.graph[node]["inputs"]
+        if key not in inputs:
+            close = did_you_mean(key, list(inputs), f"Its inputs are: {', '.join(inputs)}.")
+            self._say(f"Node {node} has no input {key}.", location, close)
+        elif graphs.is_link(inputs[key]):
+            self._say(f"{key} of node {node} is a link, so no value can be set.", location)
+
+    def _has(self, node: str, location: tuple[int | str, ...]) -> bool:
+        if node not in self.graph:
+            self._say(f"The graph has no node {node}.", location)
+        return node in self.graph
+
+    def _say(self, title: str, location: tuple[int | str, ...], fix: str = "Correct the manifest.") -> None:
+        problem = Problem("bad_manifest", title, fix, field=".".join(str(step) for step in location))
+        self.problems.append(problem.at(*locate(self.document, location)))
+
+
+def _workflow(
+    name: str, graph: graphs.Graph, manifest: Manifest, targets: Mapping[str, tuple[tuple[str, str], ...]]
+) -> Workflow:
+    roles = manifest.media.declared()
+    parameters = manifest.parameters.declared()
+    seconds = {"seconds"} if {"frames", "fps"} <= set(parameters) else set()
+    return Workflow(
+        name=name,
+        title=manifest.title,
+        task=manifest.task or name.replace("_", "-"),
+        graph=graph,
+        manifest=manifest,
+        graph_hash=graphs.hash_of(graph),
+        roles={role: MediaKind(declared.kind) for role, declared in roles.items()},
+        required_roles=frozenset(role for role, declared in roles.items() if declared.required),
+        needs_prompt="prompt" in parameters and parameters["prompt"].required,
+        fields=frozenset({*parameters, *roles, *seconds, *_OUTSIDE}),
+        targets=targets,
+    )
+
+
+def _named(known: Mapping[str, Workflow], wanted: str, task: str, order: Sequence[str]) -> Workflow:
+    if wanted not in known:
+        if wanted in UNBUILT_WORKFLOWS:
+            problem = Problem(
+                "not_built_yet", f"The workflow {wanted} is not built yet.", "Use another.", field="workflow"
+            )
+        else:
+            fix = did_you_mean(wanted, list(known), f"The workflows are: {', '.join(sorted(known))}.")
+            problem = Problem("unknown_workflow", f"There is no workflow {wanted!r}.", fix, field="workflow")
+        raise Rejected(problem)
+    chosen = known[wanted]
+    if chosen.task != task and wanted not in order:
+        title = f"The workflow {wanted} belongs to {chosen.task}, not to {task}."
+        raise Rejected(Problem("wrong_task", title, f"Drop the job into inbox/{chosen.task}/.", field="workflow"))
+    return chosen
+
+
+def _refusals(workflow: Workflow, media: Mapping[str, MediaKind], fields: Collection[str]) -> list[Problem]:
+    problems = [_not_taken(workflow, name) for name in sorted(fields) if name not in workflow.fields]
+    for role, kind in media.items():
+        wanted = workflow.roles.get(role)
+        if wanted is None and role not in fields:
+            title = f"{workflow.name} takes no {kind} as {role}."
+            problems.append(Problem("media_unwanted", title, "Drop the job without it."))
+        elif wanted is not None and wanted is not kind:
+            title = f"{workflow.name} takes a {wanted} as {role}, not a {kind}."
+            problems.append(Problem("media_kind", title, f"Drop a {wanted} in its place."))
+    return [*problems, *(_media_missing(workflow, role) for role in sorted(workflow.required_roles - set(media)))]
+
+
+def _not_taken(workflow: Workflow, name: str) -> Problem:
+    takes = ", ".join(sorted(workflow.fields - _OUTSIDE))
+    fix = f"Take {name} out. {workflow.name} takes: {takes}."
+    return Problem("field_not_taken", f"{workflow.name} takes no {name}.", fix, field=name)
+
+
+def _media_missing(workflow: Workflow, role: str) -> Problem:
+    title = f"{workflow.name} needs a {workflow.roles[role]} as {role}."
+    return Problem("media_missing", title, "Drop it beside the job file, under the same name.")
+
+
+def _resolve(
+    workflow: Workflow,
+    asked: Mapping[str, Any],
+    defaults: Mapping[str, Any],
+    media_facts: Mapping[str, MediaFacts] | None,
+) -> Resolved:
+    graph_values = {
+        name: workflow.graph[targets[0][0]]["inputs"][targets[0][1]] for name, targets in workflow.targets.items()
+    }
+    sizes = workflow.manifest.sizes
+    facts = (media_facts or {}).get(sizes.follow) if sizes is not None else None
+    picture = (facts.width, facts.height) if facts is not None else None
+    return resolve(Question(workflow.name, workflow.manifest, asked, defaults, graph_values, picture))
+
+
+def _leave_out_idle(workflow: Workflow, graph: dict[str, dict[str, Any]]) -> None:
+    for optional in workflow.manifest.optional_nodes:
+        if graph[optional.node]["inputs"][optional.strength] == 0:
+            graphs.leave_out(graph, optional.node, optional.passes)
+
+
+def _seconds(values: Mapping[str, Any]) -> dict[str, Any]:
+    frames, fps = values.get("frames"), values.get("fps")
+    return {"seconds": round(frames / fps, 3)} if frames and fps else {}
+
+
+def _expected(values: Mapping[str, Any]) -> Expected:
+    return Expected(values.get("width"), values.get("height"), values.get("fps"), values.get("frames"), audio=False)
+
+
+def _weights(workflow: Workflow, graph: Iterable[str]) -> dict[str, float]:
+    weights = {name: workflow.manifest.progress.get(name, _QUICK_NODE) for name in graph}
+    total = sum(weights.values())
+    return {name: weight / total for name, weight in weights.items()}
