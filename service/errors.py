@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -59,3 +60,22 @@ class Failed(Exception):
     def __init__(self, problem: Problem) -> None:
         super().__init__(problem.sentence())
         self.problem = problem
+
+
+def error_of(problems: Sequence[Problem]) -> dict[str, Any]:
+    """Return the status file's error: the first problem's words, and every problem with its place."""
+    first = problems[0]
+    more = f" And {len(problems) - 1} more." if len(problems) > 1 else ""
+    place = f"line {first.line}, column {first.column}" if first.line is not None else ""
+    detail = "; ".join(part for part in (place, first.detail) if part)
+    places = [problem.as_json() for problem in problems]
+    return {"code": first.code, "title": first.title + more, "detail": detail, "fix": first.fix, "problems": places}
+
+
+def internal_problem(doing: str) -> Problem:
+    """Return what people are told when the fault is Reeldrop's own; `doing` ends "while …"."""
+    return Problem(
+        "internal",
+        f"Reeldrop made a mistake of its own while {doing}.",
+        "Drop it again; if it happens again, report it with the lines of the daemon's log.",
+    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
+from uuid import UUID
 
 
 class State(StrEnum):
@@ -145,7 +146,8 @@ class Render:
     output_node: str
     expected: Expected
     weights: dict[str, float]
-    #: (role, file name in the claim folder's work copy, server reference) for each picture or video to upload.
+    #: For each picture or video to upload: its role, where its bytes lie ("work" or "claim") and under which name
+    #: ("file"), and what the server is to call it ("reference").
     uploads: list[dict[str, str]]
 
 
@@ -161,3 +163,15 @@ class Drop:
     members: tuple[str, ...]
     claimed: bool = False
     returned_to: str | None = None
+
+
+def new_id(now_ms: int, random_bits: int) -> str:
+    """Return a UUID of version 7 (RFC 9562): ids sort by the time they were made; random_bits has 74 bits."""
+    value = (
+        (now_ms & (1 << 48) - 1) << 80
+        | 7 << 76
+        | (random_bits >> 62 & 0xFFF) << 64
+        | 2 << 62
+        | random_bits & (1 << 62) - 1
+    )
+    return str(UUID(int=value))

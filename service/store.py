@@ -170,10 +170,10 @@ class Store:
         return {row["state"]: row["jobs"] for row in rows}
 
     def holds_name(self, task: str, grouping: str, fold: Callable[[str], str], name: str, but: str) -> bool:
-        """Return whether another drop's queued or running job, or batch with a live or done job, has this name."""
+        """Return whether another drop's live job, or batch with a live or done job, has this name."""
         rows = self._rows(
             """SELECT name, id, kind, state FROM jobs WHERE task = ? AND grouping = ? AND "drop" != ?
-               AND (state IN ('queued', 'running')
+               AND (state IN ('waiting', 'queued', 'running')
                     OR (kind = 'batch' AND id IN (SELECT batch FROM jobs WHERE state = 'done')))""",
             (task, grouping, but),
         )

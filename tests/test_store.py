@@ -117,10 +117,13 @@ def test_a_plan_comes_back_as_it_was_saved(store):
     assert store.render("job-harbour") == render
 
 
-def test_a_name_is_held_by_queued_jobs_of_other_drops_only(store):
+def test_a_name_is_held_by_live_jobs_of_other_drops_only(store):
     see(store)
-    held = lambda but: store.holds_name("text-to-video", "", str.casefold, "HARBOUR", but)  # noqa: E731
-    assert not held("x")
-    store.move("job-harbour", State.QUEUED)
+
+    def held(but: str) -> bool:
+        return store.holds_name("text-to-video", "", str.casefold, "HARBOUR", but)
+
     assert held("x")
     assert not held("drop-harbour")
+    store.move("job-harbour", State.REJECTED)
+    assert not held("x")

@@ -1,0 +1,322 @@
+"""The roof: builds the rooms, starts the threads, notices when one falls, stops."""
+
+from __future__ import annotations
+
+import logging
+import os
+import secrets
+import socket
+import threading
+import time
+import uuid
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from service.admission import Admission, drop_of_record
+from service.comfy.embedded import EmbeddedEngine
+from service.config import Config
+from service.ending import Ending
+from service.errors import Unavailable
+from service.examiner import Classifier, Examiner, OpenNsfw
+from service.housekeeping import Housekeeping
+from service.inbox.claim import Claim, Claims
+from service.inbox.filesystem import kind_of
+from service.inbox.lease import Lease, marker, take
+from service.inbox.watch import Watch
+from service.intake import Intake
+from service.job import LIVE, Job, State, new_id
+from service.lane import Lane
+from service.library import load
+from service.outbox import Outbox
+from service.publishing import Publishing
+from service.register import Register
+from service.store import Store, utc_now
+
+LOG = logging.getLogger(__name__)
+#: Every thread is given this long to end; what it was doing is found again at the next start.
+_STOP_S = 3.0
+
+
+class Fallen(Exception):
+    """A thread of the daemon has ended by itself; the service manager must start the daemon again."""
+
+
+@dataclass(frozen=True)
+class Remote:
+    """A ComfyUI that somebody else runs; when it is away it is waited for, never replaced."""
+
+    address: str
+    embedded: bool = False
+
+    def url(self) -> str:
+        """Return its address."""
+        return self.address
+
+
+class Embedded:
+    """The engine of our own; started when a lane first asks for it, and again whenever it fell."""
+
+    embedded = True
+
+    def __init__(self, engine: EmbeddedEngine) -> None:
+        self._engine = engine
+        self._url: str | None = None
+
+    def url(self) -> str:
+        """Return its address, starting it if it doesn't live; raises Unavailable where it can't start."""
+        if self._url is None or not self._engine.alive():
+            self._url = self._engine.start()
+        return self._url
+
+
+def fresh_id() -> str:
+    """Return a new id; ids sort by the time they were made."""
+    return new_id(time.time_ns() // 1_000_000, secrets.randbits(74))
+
+
+class App:
+    """One daemon over one inbox, from `open` to `close`."""
+
+    def __init__(self, config: Config, *, classifier: Callable[[], Classifier] = OpenNsfw) -> None:
+        self.config = config
+        self._stop = threading.Event()
+        self._wake = threading.Event()
+        self._classifier = classifier
+        self._threads: list[threading.Thread] = []
+        self._fallen: list[str] = []
+        self.lanes: list[Lane] = []
+
+    def open(self) -> None:
+        """Take the inbox and build every room; raises Unavailable with the cure where something is missing."""
+        config = self.config
+        for folder in (config.inbox_dir, config.output_dir, config.state_dir):
+            _make(folder)
+        if kind_of(config.state_dir) == "share":
+            raise Unavailable(
+                "state_on_share",
+                f"state_dir ({config.state_dir}) lies on a network share, where SQLite files get corrupted.",
+                "Set state_dir in config.yaml to a folder on a local disk.",
+            )
+        self.lease: Lease = take(config.inbox_dir, config.state_dir)
+        self.store = Store(config.state_dir / "reeldrop.db")
+        self._meet_roots()
+        self.library = load(config)
+        for task in self.library.tasks:
+            (config.inbox_dir / task).mkdir(exist_ok=True)
+        daemon = f"{socket.gethostname()}/{os.getpid()}"
+        self.outbox = Outbox(config.output_dir)
+        self.register = Register(self.store, self.outbox, daemon, time.monotonic)
+        work = config.state_dir / "work"
+        self.ending = Ending(self.register, config.inbox_dir, work)
+        self._claims = Claims(config.inbox_dir, self.lease.host, self.lease.boot, self.lease.epoch)
+        temporary = config.temp_dir or config.state_dir / "tmp"
+        temporary.mkdir(parents=True, exist_ok=True)
+        self._drops_examiner = Examiner("drops", self._classifier, temporary=temporary)
+        self._results_examiner = Examiner("results", self._classifier, temporary=temporary)
+        self._pool = ThreadPoolExecutor(max_workers=3, thread_name_prefix="publishing")
+        self.publishing = Publishing(self.register, self.ending, self.outbox, self._results_examiner, work, self._pool)
+        self._build_lanes()
+        self._build_intake(work)
+        self.housekeeping = Housekeeping(config, self._wake.set)
+
+    def _meet_roots(self) -> None:
+        for root in (self.config.inbox_dir, self.config.output_dir):
+            known = self.store.marker(str(root))
+            found = marker(root, known)
+            if known is None:
+                self.store.remember_marker(str(root), found)
+
+    def _build_lanes(self) -> None:
+        config = self.config
+        self._engine: EmbeddedEngine | None = None
+        servers: dict[str, Remote | Embedded] = {}
+        if config.engine == "embedded" or (config.engine == "auto" and not config.backends):
+            self._engine = EmbeddedEngine(config.state_dir / "engine", config.models_dir / "models.yaml")
+            servers["embedded"] = Embedded(self._engine)
+        else:
+            servers = {backend.name: Remote(backend.url) for backend in config.backends}
+        self.lanes = [
+            Lane(
+                name,
+                server,
+                self.register,
+                self.ending,
+                self.publishing,
+                monotonic=time.monotonic,
+                new_client_id=lambda: uuid.uuid4().hex,
+            )
+            for name, server in servers.items()
+        ]
+
+    def _build_intake(self, work: Path) -> None:
+        self.admission = Admission(
+            self.config,
+            self.library,
+            self.register,
+            self.ending,
+            self._drops_examiner,
+            work,
+            self._pool,
+            object_info=self._object_info,
+            queued=self._wake_lanes,
+            new_id=fresh_id,
+            new_prompt_id=lambda: str(uuid.uuid4()),
+            draw_seed=lambda: secrets.randbelow(1 << 53),
+        )
+        self.intake = Intake(
+            self.config.inbox_dir,
+            self.config,
+            self.library,
+            self.register,
+            self._claims,
+            self.ending,
+            self.admission.admit,
+            monotonic=time.monotonic,
+            new_id=fresh_id,
+        )
+        watched = self.config.watch.mode != "polling"
+        self.watch = Watch([self.config.inbox_dir], self._wake.set) if watched else None
+
+    def _object_info(self) -> Mapping[str, Any] | None:
+        return next((lane.object_info for lane in self.lanes if lane.object_info is not None), None)
+
+    def _wake_lanes(self) -> None:
+        for lane in self.lanes:
+            lane.wake()
+
+    # life ------------------------------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Take up what an earlier life left, then start the threads."""
+        self._drops_examiner.start()
+        self._results_examiner.start()
+        self._recover()
+        if self.watch:
+            self.watch.start()
+        self.housekeeping.start()
+        self._start("intake", self._take_in)
+        for lane in self.lanes:
+            self._start(f"lane {lane.name}", lane.run)
+
+    def _start(self, name: str, run: Callable[[], None]) -> None:
+        def guarded() -> None:
+            try:
+                run()
+            finally:
+                if not self._stop.is_set():
+                    self._fallen.append(name)
+
+        thread = threading.Thread(target=guarded, name=name, daemon=True)
+        self._threads.append(thread)
+        thread.start()
+
+    def _recover(self) -> None:
+        for job in self.store.in_states(*LIVE):
+            self.register.show(job)
+        for claim in self._claims.resume():
+            self._take_up(claim)
+        self.ending.close_all()
+        self.intake.recall()
+
+    def _take_up(self, claim: Claim) -> None:
+        drop = self.store.drop(claim.drop_id)
+        if drop is None:
+            drop = drop_of_record(claim)
+            self.register.see(drop, _waiting(claim.record["job"], claim))
+        self.store.mark_drop(drop.id, claimed=True)
+        self.ending.keep(claim)
+        if self.store.of_drop(drop.id)[0].state is State.WAITING:
+            self.admission.admit(claim)
+
+    def _take_in(self) -> None:
+        rescan_s = self.config.watch.rescan_seconds
+        while not self._stop.is_set():
+            self._wake.clear()
+            try:
+                self.admission.retry_held()
+                self.publishing.retry_held()
+                self.ending.close_all()
+                due_s = self.intake.step()
+            except (Unavailable, OSError) as trouble:
+                LOG.warning("the inbox can't be read now: %s", trouble)
+                due_s = None
+            self._wake.wait(rescan_s if due_s is None else min(due_s, rescan_s))
+
+    def check(self) -> None:
+        """Raise Fallen if a thread of ours has ended by itself."""
+        if self._fallen:
+            raise Fallen(f"{self._fallen[0]} has fallen; its traceback is in the log.")
+        if self.watch and not self.watch.alive():
+            LOG.warning(
+                "file events have stopped; looking every %s s until they are back", self.config.watch.rescan_seconds
+            )
+            self.watch.stop()
+            self.watch = Watch([self.config.inbox_dir], self._wake.set)
+            self.watch.start()
+
+    def idle(self) -> bool:
+        """Return whether nothing is waiting to become whole, queued, running or being published."""
+        return not self.store.in_states(*LIVE, limit=1) and not self.publishing.busy()
+
+    def wake(self) -> None:
+        """Look at the inbox now."""
+        self._wake.set()
+
+    def wait(self, seconds: float) -> bool:
+        """Wait until asked to stop, at most so long; return whether we were."""
+        return self._stop.wait(seconds)
+
+    def ask_to_stop(self) -> None:
+        """Ask the daemon to end; may be called from a signal handler."""
+        self._stop.set()
+
+    def close(self) -> None:
+        """Stop every thread and child; nothing is lost, for stopping is a crash that we chose."""
+        self._stop.set()
+        self._wake.set()
+        for lane in self.lanes:
+            lane.stop()
+        self.housekeeping.stop()
+        if self.watch:
+            self.watch.stop()
+        if self._engine:
+            self._engine.stop()
+        self._drops_examiner.stop()
+        self._results_examiner.stop()
+        self._pool.shutdown(wait=False, cancel_futures=True)
+        until_s = time.monotonic() + _STOP_S
+        for thread in self._threads:
+            thread.join(max(0.0, until_s - time.monotonic()))
+        self.lease.release()
+        self.store.close()
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as trouble:
+        raise Unavailable(
+            "folder_missing",
+            f"{folder} can't be made: {trouble.strerror}.",
+            "Make it, or correct its key in config.yaml.",
+        ) from None
+
+
+def _waiting(job_id: str, claim: Claim) -> Job:
+    at = utc_now()
+    record = claim.record
+    return Job(
+        id=job_id,
+        drop=claim.drop_id,
+        kind="job",
+        batch=None,
+        task=record["task"],
+        grouping=record["grouping"],
+        name=record.get("outbox_name") or record["name"],
+        state=State.WAITING,
+        seen_at=at,
+        updated_at=at,
+    )

@@ -1,0 +1,295 @@
+"""Intake: a listing becomes drops, a drop that is whole becomes a claim, a claim is handed on to be admitted."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from service.config import Config
+from service.drops import Candidate, group
+from service.ending import Ending
+from service.errors import Problem, Rejected
+from service.inbox.claim import Claim, ClaimLost, Claims, Member, MembersChanged
+from service.inbox.filesystem import kind_of
+from service.inbox.look import has_writer, look
+from service.inbox.structure import structural_end
+from service.job import Drop, Hold, Job, State
+from service.reading import Dropped, Library, Missing, named_files, parse, read
+from service.register import Register
+from service.settling import FileFacts, Settling
+from service.store import utc_now
+
+LOG = logging.getLogger(__name__)
+#: A job file over this size is no job file; the strict loader refuses it by name, so only this much is ever read.
+_JOB_FILE_BYTES = 1 << 20
+
+
+@dataclass
+class Seen:
+    """A drop that isn't claimed yet, as intake remembers it between two looks."""
+
+    drop: str
+    job: str
+    changed_s: float
+
+
+class Intake:
+    """Decides from listings alone; events only shorten the wait for the next one. All of it runs on one thread."""
+
+    def __init__(
+        self,
+        inbox: Path,
+        config: Config,
+        library: Library,
+        register: Register,
+        claims: Claims,
+        ending: Ending,
+        admit: Callable[[Claim], None],
+        *,
+        monotonic: Callable[[], float],
+        new_id: Callable[[], str],
+    ) -> None:
+        self._inbox = inbox
+        self._config = config
+        self._library = library
+        self._register = register
+        self._store = register.store
+        self._claims = claims
+        self._ending = ending
+        self._admit = admit
+        self._monotonic = monotonic
+        self._new_id = new_id
+        self._settling = Settling()
+        self._share = kind_of(inbox) == "share" or config.watch.mode == "polling"
+        self._visible: dict[str, tuple[int, bool]] = {}
+        self._files: Mapping[str, FileFacts] = {}
+        self._folder_changed_s: dict[str, float] = {}
+        self._seen: dict[str, Seen] = {}
+        self._due_s: float | None = None
+        #: Files that are no drop and that nobody touches; `status` lists them.
+        self.left_alone: tuple[str, ...] = ()
+        #: Media that needs a companion or a job file before it is a drop; `status` lists them too.
+        self.companions_wanted: tuple[str, ...] = ()
+
+    def recall(self) -> None:
+        """Take up the drops that an earlier life of the daemon saw; the next look decides whether they are there."""
+        now = self._monotonic()
+        for drop in self._store.waiting_drops():
+            jobs = self._store.of_drop(drop.id)
+            if jobs and jobs[0].state is State.WAITING:
+                self._seen[drop.members[0]] = Seen(drop.id, jobs[0].id, now)
+
+    def step(self) -> float | None:
+        """Look once and do what is due; return after how many seconds something may be due again, or None."""
+        now = self._monotonic()
+        self._due_s = None
+        listing = look(self._inbox, list(self._library.tasks))
+        self._note_changes(listing.files, now)
+        candidates, self.left_alone = group(listing.files, list(self._library.tasks))
+        whole = self._settling.observe(now, listing.files, self._quiet_s, self._busy)
+        jobs = [candidate for candidate in candidates if candidate.kind != "media"]
+        self._forget_vanished({candidate.members[0] for candidate in candidates})
+        named = self._named(jobs, whole)
+        for candidate in jobs:
+            self._consider(candidate, whole, now)
+        wanted = []
+        for candidate in candidates:
+            if candidate.kind == "media" and not self._consider_media(candidate, whole, named, now):
+                wanted += candidate.media
+        self.companions_wanted = tuple(wanted)
+        due = self._settling.next_due_s(now)
+        return min((wait for wait in (due, self._due_s) if wait is not None), default=None)
+
+    # what the listing says -------------------------------------------------------------------------------------------
+
+    def _note_changes(self, files: Mapping[str, FileFacts], now: float) -> None:
+        for path in self._files.keys() | files.keys():
+            if self._files.get(path) != files.get(path):
+                self._folder_changed_s[_folder(path)] = now
+                if path in self._seen:
+                    self._seen[path].changed_s = now
+        self._files = files
+        self._visible = {path: known for path, known in self._visible.items() if path in files}
+
+    def _quiet_s(self, path: str) -> float:
+        watch = self._config.watch
+        if self._share:
+            return watch.quiet_seconds_share
+        return watch.quiet_seconds_local if self._writers_visible(path) else watch.quiet_seconds
+
+    def _writers_visible(self, path: str) -> bool:
+        facts = self._files[path]
+        known = self._visible.get(path)
+        if known is None or known[0] != facts.inode:
+            known = (facts.inode, has_writer(self._inbox / path) is not None)
+            self._visible[path] = known
+        return known[1]
+
+    def _busy(self, path: str) -> bool:
+        return has_writer(self._inbox / path) is True
+
+    def _wait_s(self, seconds: float) -> None:
+        self._due_s = seconds if self._due_s is None else min(self._due_s, seconds)
+
+    def _forget_vanished(self, present: set[str]) -> None:
+        for path in self._seen.keys() - present:
+            seen = self._seen.pop(path)
+            job = self._store.get(seen.job)
+            if job is not None and job.state is State.WAITING:
+                self._store.move(job.id, State.CANCELLED)
+                self._store.mark_drop(seen.drop, returned_to="vanished")
+                self._register.unshow(job)
+
+    def _named(self, candidates: list[Candidate], whole: frozenset[str]) -> set[str]:
+        """Return every media file that a job file names, now or at an earlier claim while it is the same file."""
+        named = {
+            path
+            for path, (size, mtime_ns) in self._store.named_media().items()
+            if path in self._files and (self._files[path].size, self._files[path].mtime_ns) == (size, mtime_ns)
+        }
+        for candidate in candidates:
+            if candidate.members[0] in whole:
+                try:
+                    job = parse(candidate.kind, self._text(candidate))
+                except Rejected:
+                    continue
+                folder = PurePosixPath(candidate.members[0]).parent
+                named |= {str(folder / file) for file in named_files(job)}
+        return named
+
+    # one drop --------------------------------------------------------------------------------------------------------
+
+    def _consider(self, candidate: Candidate, whole: frozenset[str], now: float) -> None:
+        seen = self._seen.get(candidate.members[0]) or self._see(candidate, now)
+        if not whole.issuperset(candidate.members):
+            return
+        unended = [path for path in candidate.media if not structural_end(self._inbox / path)]
+        if unended:
+            self._wait_for_the_rest(seen, unended, candidate, now)
+            return
+        try:
+            reading = read(self._dropped(candidate), self._library)
+        except Missing as missing:
+            self._wait_for_media(seen, missing, candidate, now)
+            return
+        except Rejected:
+            # Judged again on the claimed bytes: only they are sure not to change any more.
+            self._claim(candidate, seen, {})
+            return
+        members = {PurePosixPath(path).name for path in candidate.members}
+        shared = {role: file for role, file in reading.roles.items() if file not in members}
+        folder = PurePosixPath(candidate.members[0]).parent
+        if all(str(folder / file) in whole for file in shared.values()):
+            self._claim(candidate, seen, shared)
+
+    def _consider_media(self, candidate: Candidate, whole: frozenset[str], named: set[str], now: float) -> bool:
+        """Return False where the media stays untouched because it wants a companion or a job file."""
+        if named.issuperset(candidate.media):
+            return True
+        if not whole.issuperset(candidate.media):
+            return True
+        quiet_s = now - self._folder_changed_s.get(_folder(candidate.media[0]), now)
+        remaining_s = self._config.watch.sidecar_wait_seconds - quiet_s
+        if remaining_s > 0:
+            self._wait_s(remaining_s)
+            return True
+        try:
+            read(self._dropped(candidate), self._library)
+        except Missing:
+            return False
+        except Rejected:
+            pass
+        seen = self._seen.get(candidate.members[0]) or self._see(candidate, now)
+        unended = [path for path in candidate.media if not structural_end(self._inbox / path)]
+        if unended:
+            self._wait_for_the_rest(seen, unended, candidate, now)
+        else:
+            self._claim(candidate, seen, {})
+        return True
+
+    def _dropped(self, candidate: Candidate) -> Dropped:
+        folder = _folder(candidate.members[0])
+        beside = frozenset(PurePosixPath(path).name for path in self._files if _folder(path) == folder)
+        names = tuple(PurePosixPath(path).name for path in candidate.media)
+        return Dropped(candidate.task, candidate.name, candidate.kind, self._text(candidate), names, beside)
+
+    def _text(self, candidate: Candidate) -> bytes | None:
+        if candidate.kind == "media":
+            return None
+        with (self._inbox / candidate.members[0]).open("rb") as file:
+            return file.read(_JOB_FILE_BYTES + 1)
+
+    def _see(self, candidate: Candidate, now: float) -> Seen:
+        drop = Drop(
+            self._new_id(), candidate.task, candidate.grouping, candidate.name, candidate.kind, candidate.members
+        )
+        at = utc_now()
+        job = Job(
+            id=self._new_id(),
+            drop=drop.id,
+            kind="job",
+            batch=None,
+            task=drop.task,
+            grouping=drop.grouping,
+            name=self._register.free_name(drop, 1),
+            state=State.WAITING,
+            seen_at=at,
+            updated_at=at,
+        )
+        self._register.see(drop, job)
+        seen = self._seen[candidate.members[0]] = Seen(drop.id, job.id, now)
+        return seen
+
+    def _wait_for_media(self, seen: Seen, missing: Missing, candidate: Candidate, now: float) -> None:
+        self._wait(seen, Hold("media_missing", missing.title, missing.fix, utc_now()), candidate, now)
+
+    def _wait_for_the_rest(self, seen: Seen, unended: list[str], candidate: Candidate, now: float) -> None:
+        names = ", ".join(PurePosixPath(path).name for path in unended)
+        title = f"{names} isn't whole: its end is missing."
+        self._wait(seen, Hold("incomplete", title, "Copy it again if the copy broke off.", utc_now()), candidate, now)
+
+    def _wait(self, seen: Seen, hold: Hold, candidate: Candidate, now: float) -> None:
+        """Wait visibly; media_wait_minutes after the last change of any of its files, reject with the same words."""
+        newest = max(seen.changed_s, *(self._folder_changed(path) for path in candidate.members))
+        remaining_s = self._config.watch.media_wait_minutes * 60 - (now - newest)
+        if remaining_s > 0:
+            self._register.hold(seen.job, hold)
+            self._wait_s(remaining_s)
+            return
+        self._claim(candidate, seen, {}, Problem(hold.code, hold.title, hold.fix))
+
+    def _folder_changed(self, path: str) -> float:
+        return self._folder_changed_s.get(_folder(path), 0.0)
+
+    def _claim(
+        self, candidate: Candidate, seen: Seen, shared: Mapping[str, str], problem: Problem | None = None
+    ) -> None:
+        members = [Member(path, self._files[path]) for path in candidate.members]
+        record = {
+            "task": candidate.task,
+            "grouping": candidate.grouping,
+            "name": candidate.name,
+            "kind": candidate.kind,
+            "job": seen.job,
+            "shared": {role: str(PurePosixPath(_folder(candidate.members[0])) / file) for role, file in shared.items()},
+            "problem": problem.as_json() if problem else None,
+        }
+        try:
+            claim = self._claims.make(seen.drop, members, **record)
+        except (ClaimLost, MembersChanged) as trouble:
+            LOG.info("%s: %s; it is looked at again", candidate.members[0], trouble)
+            self._wait_s(self._config.watch.quiet_seconds_local)
+            return
+        for path in record["shared"].values():  # type: ignore[attr-defined]
+            facts = self._files[path]
+            self._store.name_media(path, facts.size, facts.mtime_ns)
+        self._store.mark_drop(seen.drop, claimed=True, members=candidate.members, kind=candidate.kind)
+        del self._seen[candidate.members[0]]
+        self._ending.keep(claim)
+        self._admit(claim)
+
+
+def _folder(path: str) -> str:
+    return str(PurePosixPath(path).parent)

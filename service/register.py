@@ -1,0 +1,146 @@
+"""The register: what happened to a job is saved in the store first and then shown in the outbox."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from service.job import ENDED, Drop, Hold, Job, State
+from service.naming import clean, fold, free_name, numbered
+from service.outbox import Outbox
+from service.status import document
+from service.store import Store
+
+#: Status files on a local disk follow progress at most this often.
+PROGRESS_INTERVAL_S = 0.5
+
+
+class Register:
+    """One place through which every change of a job goes, so that file and database can't disagree for long.
+
+    The store is written first: after a crash in between, `show` at the next start brings the file up to date.
+    """
+
+    def __init__(self, store: Store, outbox: Outbox, daemon: str, monotonic: Callable[[], float]) -> None:
+        self.store = store
+        self._outbox = outbox
+        self._daemon = daemon
+        self._monotonic = monotonic
+        self._lock = threading.RLock()
+        self._shown_s: dict[str, float] = {}
+        self._listeners: list[Callable[[Job], None]] = []
+
+    def listen(self, listener: Callable[[Job], None]) -> None:
+        """Call listener with each job right after its change was saved; it must be quick and must not raise."""
+        self._listeners.append(listener)
+
+    def see(self, drop: Drop, job: Job) -> None:
+        """Record a drop at first sight and show its waiting status."""
+        self.store.see(drop, job)
+        self.show(job)
+
+    def move(self, job_id: str, to: State, **changes: Any) -> Job:
+        """Move a job, show it, and let its batch follow; raises ForbiddenMove."""
+        job = self.store.move(job_id, to, **changes)
+        self._follow(job, durable=True)
+        return job
+
+    def change(self, job_id: str, **changes: Any) -> Job:
+        """Save values of a job without moving it, and show it."""
+        job = self.store.change(job_id, **changes)
+        self._follow(job, durable=True)
+        return job
+
+    def hold(self, job_id: str, hold: Hold | None) -> None:
+        """Say what keeps a job from going on, or that nothing does any more; the same hold again changes nothing."""
+        job = self.store.get(job_id)
+        if job is None or _same(job.hold, hold) or job.state in ENDED:
+            return
+        self.change(job_id, hold=hold)
+        if hold:
+            self.store.log("hold", drop=job.drop, job=job.id, detail=hold.title)
+
+    def progress(self, job_id: str, fraction: float, stage: str, eta_seconds: int | None) -> None:
+        """Show progress, at most twice a second and without fsync; the last word of a render is its move."""
+        now = self._monotonic()
+        with self._lock:
+            if now - self._shown_s.get(job_id, -PROGRESS_INTERVAL_S) < PROGRESS_INTERVAL_S:
+                return
+            self._shown_s[job_id] = now
+        job = self.store.change(job_id, progress=fraction, stage=stage, eta_seconds=eta_seconds)
+        self._follow(job, durable=False)
+
+    def rename(self, job: Job, name: str) -> Job:
+        """Give a job its final outbox name; the new status appears before the old one goes."""
+        if job.name == name:
+            return job
+        renamed = self.store.change(job.id, name=name)
+        self.show(renamed)
+        self.unshow(job)
+        return renamed
+
+    def free_name(self, drop: Drop, jobs: int) -> str:
+        """Return the outbox name for a drop of so many jobs: its own, or NAME_2 and on where that is taken."""
+        folder = f"{drop.task}/{drop.grouping}" if drop.grouping else drop.task
+
+        def is_taken(name: str) -> bool:
+            names = [name] if jobs == 1 else [name, *(numbered(name, number) for number in range(1, jobs + 1))]
+            return any(
+                self.store.holds_name(drop.task, drop.grouping, fold, each, drop.id) or self._outbox.taken(folder, each)
+                for each in names
+            )
+
+        return free_name(clean(drop.name), is_taken)
+
+    def show(self, job: Job, *, durable: bool = True) -> None:
+        """Write the job's status file as the store has it."""
+        self._outbox.write_status(f"{job.folder}/{job.name}.status.json", document(job, self._daemon), durable)
+        for listener in self._listeners:
+            listener(job)
+
+    def unshow(self, job: Job) -> None:
+        """Remove the job's status file."""
+        self._outbox.remove(f"{job.folder}/{job.name}.status.json")
+
+    def _follow(self, job: Job, *, durable: bool) -> None:
+        with self._lock:
+            if job.state in ENDED:
+                self._shown_s.pop(job.id, None)
+            self.show(job, durable=durable)
+            if job.batch:
+                self._follow_batch(job.batch, durable=durable)
+
+    def _follow_batch(self, batch_id: str, *, durable: bool) -> None:
+        batch = self.store.get(batch_id)
+        assert batch is not None
+        jobs = [job for job in self.store.of_drop(batch.drop) if job.kind == "job"]
+        progress = sum(1.0 if job.state in ENDED else job.progress for job in jobs) / max(1, len(jobs))
+        ended = sum(job.state in ENDED for job in jobs)
+        values = {"progress": progress, "stage": f"{ended} of {len(jobs)} ended"}
+        state = batch_state(jobs)
+        if state is batch.state:
+            batch = self.store.change(batch_id, **values)
+            self.show(batch, durable=durable)
+        else:
+            self.show(self.store.move(batch_id, state, **values))
+
+
+def batch_state(jobs: Sequence[Job]) -> State:
+    """Return what a batch is: done if all its jobs are, cancelled if only cancelled ones are missing, else failed."""
+    states = {job.state for job in jobs}
+    if states & {State.RUNNING} or (states & {State.QUEUED} and states & ENDED):
+        return State.RUNNING
+    if State.QUEUED in states:
+        return State.QUEUED
+    if State.WAITING in states:
+        return State.WAITING
+    if states == {State.DONE}:
+        return State.DONE
+    return State.CANCELLED if states <= {State.DONE, State.CANCELLED} else State.FAILED
+
+
+def _same(one: Hold | None, other: Hold | None) -> bool:
+    if one is None or other is None:
+        return one is other
+    return (one.code, one.title, one.fix) == (other.code, other.title, other.fix)
