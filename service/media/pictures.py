@@ -1,0 +1,184 @@
+"""Pictures with Pillow: facts, upright RGB, the frames of animations. Loaded only in child processes."""
+
+from __future__ import annotations
+
+import io
+import struct
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+
+import numpy as np
+import pillow_heif
+from PIL import Image, ImageCms, ImageFile, ImageOps, UnidentifiedImageError
+
+from service.errors import Rejected
+from service.job import MediaFacts, MediaKind
+from service.media import trouble
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Rgb = NDArray[np.uint8]
+
+pillow_heif.register_heif_opener(thumbnails=False)
+pillow_heif.options.DECODE_THREADS = 1
+ImageFile.LOAD_TRUNCATED_IMAGES = False
+# We compare sizes ourselves, before any pixel is decoded and with an answer that names the size.
+Image.MAX_IMAGE_PIXELS = None
+
+_PLUGINS = {
+    "jpeg": ("JPEG", "MPO"),
+    "png": ("PNG",),
+    "webp": ("WEBP",),
+    "heif": ("HEIF",),
+    "avif": ("AVIF",),
+    "gif": ("GIF",),
+    "bmp": ("BMP",),
+    "tiff": ("TIFF",),
+}
+#: Formats whose further frames are an animation; a TIFF's are pages, a JPEG's (MPO) other views.
+_MOVING = frozenset({"gif", "webp", "png", "avif"})
+_DAMAGE = (UnidentifiedImageError, SyntaxError, ValueError, EOFError, struct.error, IndexError, KeyError, TypeError)
+_SRGB = ImageCms.createProfile("sRGB")
+
+
+@contextmanager
+def open_picture(
+    source: Path | IO[bytes], format_name: str, *, name: str, max_pixels: int = trouble.MAX_PICTURE_PIXELS
+) -> Iterator[Image.Image]:
+    """Open a picture of this format for reading; whatever is wrong with it comes out of the block as Rejected."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with Image.open(source, formats=_PLUGINS[format_name]) as image:
+                _check_size(image, name, max_pixels)
+                yield image
+    except Rejected:
+        raise
+    except MemoryError as error:
+        raise trouble.too_heavy(name) from error
+    except OSError as error:
+        # Pillow's own complaints carry no error number; a disk's or share's do and are no fault of the picture.
+        if error.errno is not None and not isinstance(error, UnidentifiedImageError):
+            raise
+        raise (trouble.cut_off if "truncated" in str(error) else trouble.unreadable)(name, str(error)) from error
+    except _DAMAGE as error:
+        raise trouble.unreadable(name, f"{type(error).__name__}: {error}") from error
+
+
+def _check_size(image: Image.Image, name: str, max_pixels: int) -> None:
+    width, height = image.size
+    if width * height > max_pixels:
+        raise trouble.too_large(name, width, height, max_pixels)
+
+
+def facts(path: Path, format_name: str) -> MediaFacts:
+    """Decode a picture once and say what it is; raises Rejected for one that is broken or too large."""
+    with open_picture(path, format_name, name=trouble.name_of(path)) as image:
+        count = frame_count(image, format_name)
+        image.load()
+        seconds = image.info.get("duration", 0) / 1000 * count if count > 1 else 0
+        width, height = _upright(image).size
+        return MediaFacts(
+            kind=MediaKind.PICTURE,
+            container=format_name,
+            width=width,
+            height=height,
+            frames=count,
+            fps=count / seconds if seconds > 0 else None,
+            seconds=seconds or None,
+            codec=format_name,
+            audio=False,
+        )
+
+
+def frame_count(image: Image.Image, format_name: str) -> int:
+    """Return how many frames an animation has; everything else has one."""
+    return int(getattr(image, "n_frames", 1)) if format_name in _MOVING else 1
+
+
+def frames(path: Path, format_name: str, keep: Callable[[int, float], bool]) -> Iterator[tuple[int, float, Rgb]]:
+    """Decode all frames in order and give those that `keep(number, time_s)` asks for: number, time, upright RGB."""
+    name = trouble.name_of(path)
+    with open_picture(path, format_name, name=name) as image:
+        time_s = 0.0
+        for number in range(frame_count(image, format_name)):
+            image.seek(number)
+            _check_size(image, name, trouble.MAX_PICTURE_PIXELS)
+            image.load()
+            if keep(number, time_s):
+                yield number, time_s, np.asarray(to_rgb(image))
+            time_s += image.info.get("duration", 0) / 1000
+
+
+def save_upright(path: Path, format_name: str, target: Path) -> tuple[int, int]:
+    """Write the first frame as an upright 8-bit RGB PNG without any metadata and return its width and height."""
+    with open_picture(path, format_name, name=trouble.name_of(path)) as image:
+        image.load()
+        clean = to_rgb(image)
+    draft = target.with_name(f".{target.name}.part")
+    clean.info.clear()
+    clean.save(draft, format="PNG", compress_level=1)
+    draft.replace(target)
+    return clean.size
+
+
+def to_jpeg(data: bytes, format_name: str, *, longest: int, quality: int) -> tuple[bytes, Rgb]:
+    """Decode a picture from memory, scale it down to `longest` pixels and encode it anew: (JPEG, RGB pixels)."""
+    with open_picture(
+        io.BytesIO(data), format_name, name="The preview", max_pixels=trouble.MAX_PREVIEW_PIXELS
+    ) as image:
+        image.load()
+        clean = to_rgb(image)
+    pixels = np.asarray(clean)
+    clean.thumbnail((longest, longest))
+    clean.info.clear()
+    out = io.BytesIO()
+    clean.save(out, format="JPEG", quality=quality)
+    return out.getvalue(), pixels
+
+
+def to_rgb(image: Image.Image) -> Image.Image:
+    """Return a picture as people see it: upright, 8-bit sRGB, anything transparent on white."""
+    image = _upright(image)
+    if image.mode.startswith("I") or image.mode == "F":
+        return _from_deep(image)
+    if image.has_transparency_data:
+        coloured = _in_srgb(image.convert("RGBA"), image)
+        white = Image.new("RGBA", coloured.size, "white")
+        return Image.alpha_composite(white, coloured).convert("RGB")
+    return _in_srgb(image, image).convert("RGB")
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    try:
+        return ImageOps.exif_transpose(image)
+    except (*_DAMAGE, OSError):
+        return image  # broken EXIF says nothing about the pixels
+
+
+def _in_srgb(image: Image.Image, tagged: Image.Image) -> Image.Image:
+    """Convert from the embedded colour profile (phones write Display P3, printers CMYK), if there is a usable one."""
+    profile = tagged.info.get("icc_profile")
+    if not profile or image.mode not in {"RGB", "RGBA", "CMYK", "L"}:
+        return image
+    try:
+        source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        mode = "RGBA" if image.mode == "RGBA" else "RGB"
+        return ImageCms.profileToProfile(image, source, _SRGB, outputMode=mode) or image
+    except (ImageCms.PyCMSError, OSError, *_DAMAGE):
+        return image  # a profile of another colour space, or a broken one: the plain numbers are the best guess
+
+
+def _from_deep(image: Image.Image) -> Image.Image:
+    """Scale 16-bit and floating-point grey to 8 bits; Pillow's own conversion would clip everything to white."""
+    values: NDArray[np.float32] = np.nan_to_num(np.asarray(image, dtype=np.float32))
+    largest = values.max(initial=0)
+    if image.mode == "F":
+        factor = 255.0 if largest <= 1 else 1.0
+    else:
+        factor = 1 / 257 if image.mode.startswith("I;16") or largest > 255 else 1.0
+    return Image.fromarray((values * factor).clip(0, 255).astype(np.uint8)).convert("RGB")
