@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from service.comfy.folders import folder_of, looks_like_a_model
+from service.comfy.folders import folder_of, looks_like_a_model, pack_of
 from service.errors import Problem
 
 _LONGEST_TEXT = 300
@@ -65,7 +65,7 @@ def _whole_problem(error: Any, graph: Mapping[str, Any]) -> Problem:
         return Problem(
             "node_missing",
             f"The server lacks the node {missing}.",
-            "Install the node pack that brings it, restart ComfyUI, and retry.",
+            f"Install the node pack {pack_of(missing) or 'that brings it'}, restart ComfyUI, and retry.",
             message,
         )
     return Problem(

@@ -1,10 +1,10 @@
 """ComfyUI's WebSocket: frames in, messages out. It always reads, on its own thread, and never waits for its reader.
 
-What websocket-client leaves to its user: no wait has a time limit of its own, a half frame hangs past ping and pong, and
-a proxy named in the environment is taken for 127.0.0.1 too. What the server leaves to its client: if a new socket opens
-with a client id whose old socket is still open there, the old one's end makes the new one deaf for good. So the old
-socket is closed first and each connection has a fresh client id; prompts sent under an earlier one are followed over
-HTTP.
+What websocket-client leaves to its user: no wait has a time limit of its own, a half frame hangs past ping and pong,
+and a proxy named in the environment is taken for 127.0.0.1 too. What the server leaves to its client: if a new socket
+opens with a client id whose old socket is still open there, the old one's end makes the new one deaf for good. So the
+old socket is closed first and each connection has a fresh client id; prompts sent under an earlier one are followed
+over HTTP.
 """
 
 from __future__ import annotations
