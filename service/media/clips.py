@@ -18,6 +18,7 @@ from service.media import frames, trouble
 
 if TYPE_CHECKING:
     from av.container import InputContainer
+    from av.video.frame import VideoFrame
     from av.video.stream import VideoStream
 
 #: The demuxer is chosen by us from the first bytes, so that no playlist or network format is ever tried.
@@ -84,7 +85,7 @@ def facts(clip: frames.Clip) -> MediaFacts:
     return describe(clip, found, frames.first(clip))
 
 
-def describe(clip: frames.Clip, found: frames.Index | None, first: frames.VideoFrame) -> MediaFacts:
+def describe(clip: frames.Clip, found: frames.Index | None, first: VideoFrame) -> MediaFacts:
     """Say what the clip is, from its index where there was time for one, otherwise from its header."""
     rate = rate_of(clip, found)
     if found is not None:

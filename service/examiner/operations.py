@@ -1,0 +1,101 @@
+"""What the child can do with a file; each operation gives back JSON-able facts and bytes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import av.logging
+
+from service.errors import Problem, Rejected
+from service.examiner.classifier import Classifier
+from service.job import Expected, MediaFacts, MediaKind, Screening
+from service.media import facts, formats, pictures, trouble, verification
+
+if TYPE_CHECKING:
+    from service.media.frames import Rgb
+
+_PREVIEW_LONGEST = 512
+_PREVIEW_QUALITY = 85
+Result = tuple[Any, bytes]
+
+
+class Operations:
+    """The examiner's work, with the classifier made when first needed and again if that failed."""
+
+    def __init__(self, classifier: Callable[[], Classifier]) -> None:
+        av.logging.set_level(None)
+        self._make_classifier = classifier
+        self._made: Classifier | None = None
+
+    def ready(self, *, payload: bytes) -> Result:
+        """Make the classifier; raises Unavailable if it can't be."""
+        del payload
+        self._classifier()
+        return True, b""
+
+    def probe(self, *, path: str, payload: bytes) -> Result:
+        """Say what a file is."""
+        del payload
+        return _plain(facts.probe(Path(path))), b""
+
+    def screen(self, *, path: str, payload: bytes) -> Result:
+        """Score the sampled frames and return the highest score."""
+        del payload
+        classifier = self._classifier()
+        return asdict(_highest((number, _score(classifier, rgb)) for number, rgb in facts.sampled(Path(path)))), b""
+
+    def prepare(self, *, path: str, target: str, payload: bytes) -> Result:
+        """Write a picture's first frame as an upright RGB PNG."""
+        del payload
+        format_name = formats.read_format(Path(path))
+        if format_name not in formats.PICTURES:
+            title = f"{trouble.name_of(Path(path))} is a video where a picture is needed."
+            raise Rejected(Problem("media_mislabelled", title, "Drop a picture."))
+        pictures.save_upright(Path(path), format_name, Path(target))
+        return _plain(facts.probe(Path(target))), b""
+
+    def verify(self, *, path: str, expected: dict[str, Any], payload: bytes) -> Result:
+        """Check a result against what was asked."""
+        del payload
+        found, warnings = verification.verify(Path(path), Expected(**expected))
+        return [_plain(found), warnings], b""
+
+    def preview(self, *, payload: bytes) -> Result:
+        """Encode a server's preview anew and score it."""
+        format_name = formats.format_of(payload[:64])
+        if format_name not in {"jpeg", "png"}:
+            title = "The server's preview is neither JPEG nor PNG."
+            raise Rejected(Problem("preview_unreadable", title, "Previews of this server can't be shown."))
+        classifier = self._classifier()
+        jpeg, rgb = pictures.to_jpeg(payload, format_name, longest=_PREVIEW_LONGEST, quality=_PREVIEW_QUALITY)
+        return asdict(_highest([(0, _score(classifier, rgb))])), jpeg
+
+    def _classifier(self) -> Classifier:
+        if self._made is None:
+            self._made = self._make_classifier()
+        return self._made
+
+
+def _score(classifier: Classifier, rgb: Rgb) -> float:
+    """Return a score in [0, 1]; raises ValueError for anything else, so that no odd answer passes as harmless."""
+    score = float(classifier.score(rgb))
+    if not (math.isfinite(score) and 0 <= score <= 1):
+        raise ValueError(f"the classifier answered {score}")
+    return score
+
+
+def _highest(scores: Iterable[tuple[int, float]]) -> Screening:
+    """Return the highest score with its frame's number; raises ValueError if nothing was looked at."""
+    seen = sorted(((score, -number) for number, score in scores), reverse=True)
+    if not seen:
+        raise ValueError("no frame was looked at")
+    score, number = seen[0]
+    return Screening(score=score, frame=-number, samples=len(seen))
+
+
+def _plain(found: MediaFacts) -> dict[str, Any]:
+    return {**asdict(found), "kind": MediaKind(found.kind).value}
