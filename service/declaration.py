@@ -1,25 +1,19 @@
-"""A pydantic model reads a YAML tree, and each mistake becomes a problem with place and cure."""
+"""What declarations are made of: closed models, validators that speak to people, schemas for editors."""
 
 from __future__ import annotations
 
 import difflib
 import json
-import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, TypeVar, get_args
+import re
+from collections.abc import Iterable, Sequence
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
-from pydantic.fields import FieldInfo
-from pydantic_core import ErrorDetails, PydanticCustomError
+from pydantic import AfterValidator, BaseModel, ConfigDict, WithJsonSchema
+from pydantic_core import PydanticCustomError
 
 from service.errors import Problem
-from service.strict_yaml import Document, Node, empty, leading_zero, number_like
+from service.strict_yaml import number_like
 from service.yaml_slips import quote
-
-Model = TypeVar("Model", bound=BaseModel)
-Location = tuple[int | str, ...]
-Outcome = tuple[Model | None, tuple[Problem, ...]]
 
 
 class Declared(BaseModel):
@@ -33,31 +27,21 @@ def mistake(code: str, title: str, fix: str, field: str | None = None) -> Pydant
     return PydanticCustomError("mistake", "{title}", {"code": code, "title": title, "fix": fix, "field": field})
 
 
+def _check_slug(text: str) -> str:
+    if not re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,63}", text):
+        raise mistake("bad_value", "{field} may hold only a-z, 0-9, - and _, at most 64.", "Write another name.")
+    return text
+
+
+#: A short name for folders and the like.
+Slug = Annotated[
+    str, AfterValidator(_check_slug), WithJsonSchema({"type": "string", "pattern": "^[a-z0-9][a-z0-9_-]{0,63}$"})
+]
+
+
 def not_built(field: str, fix: str = "Leave it out.") -> PydanticCustomError:
     """Return the refusal of a part that isn't built yet."""
     return mistake("not_built_yet", f"{field} is not built yet.", fix)
-
-
-def read(model: type[Model], document: Document, unbuilt: Mapping[str, str]) -> Outcome[Model]:
-    """
-    Read a model from a document.
-
-    Returns the model, or None and every problem, in the order of the file. `unbuilt` maps the names of root fields that
-    are known but not built yet to their cures.
-    """
-    root = document.root
-    if root.kind != "fields":
-        return None, (*document.problems, _not_fields(root))
-    refused = [_unbuilt(name, unbuilt[name], root) for name in root.fields if name in unbuilt]
-    bare = [name for name, node in root.fields.items() if node.kind == "nothing" and name in model.model_fields]
-    refused += [_no_value(model, name, root) for name in bare]
-    skipped = {*unbuilt, *bare, *(name for name, node in root.fields.items() if node.kind == "refused")}
-    raw = {name: node.value() for name, node in root.fields.items() if name not in skipped}
-    made, problems = _validate(model, document, raw, unbuilt)
-    everything = [*document.problems, *refused, *problems]
-    if everything:
-        return None, in_order(everything)
-    return made, ()
 
 
 def in_order(problems: Iterable[Problem]) -> tuple[Problem, ...]:
@@ -88,235 +72,10 @@ def written(value: Any) -> str:
         return "[" + ", ".join(written(each) for each in value) + "]"
     if isinstance(value, dict):
         return "{" + ", ".join(f"{key}: {written(each)}" for key, each in value.items()) + "}"
-    return f"{value:g}" if isinstance(value, float) and abs(value) < 1e6 else str(value)
-
-
-def field_at(model: type[BaseModel], location: Location) -> tuple[FieldInfo | None, type[BaseModel] | None]:
-    """Return the declaration of the field at a location, and the model that holds it."""
-    current: type[BaseModel] | None = model
-    info, holder = None, None
-    for step in location:
-        if current is not None and step in current.model_fields:
-            info, holder = current.model_fields[str(step)], current
-            current = next(_models(info.annotation), None)
-    return info, holder
-
-
-def _models(annotation: Any) -> Iterator[type[BaseModel]]:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        yield annotation
-    for argument in get_args(annotation):
-        yield from _models(argument)
-
-
-def _validate(
-    model: type[Model], document: Document, raw: dict[str, Any], unbuilt: Mapping[str, str]
-) -> tuple[Model | None, list[Problem]]:
-    try:
-        return model.model_validate(raw), []
-    except ValidationError as error:
-        details = error.errors(include_url=False)
-    if _text_as_written(document.root, raw, details):
-        return _validate(model, document, raw, unbuilt)
-    reader = _Reader(model, document, tuple(unbuilt))
-    problems = {detail["loc"]: reader.problem(detail) for detail in reversed(details)}
-    return None, [problem for problem in problems.values() if problem is not None]
-
-
-def _text_as_written(root: Node, raw: dict[str, Any], details: Sequence[ErrorDetails]) -> bool:
-    """Where text is asked, an unquoted 1984 is the text 1984: put it back as it was written; say whether any was."""
-    changed = False
-    for detail in details:
-        node = _find(root, detail["loc"])[0]
-        if detail["type"] != "string_type" or node.kind not in ("whole", "number", "truth"):
-            continue
-        holder: Any = raw
-        for step in detail["loc"][:-1]:
-            holder = holder[step]
-        if isinstance(holder, dict):
-            holder[detail["loc"][-1]] = node.text
-            changed = True
-    return changed
-
-
-def locate(document: Document, location: Location) -> tuple[int, int]:
-    """Return line and column of what stands at a location, or of the nearest thing above it that is there."""
-    return _find(document.root, location)[1]
-
-
-def _find(root: Node, location: Location) -> tuple[Node, tuple[int, int], list[str]]:
-    """Return the deepest node on a location, the place to point at, and the names on the way."""
-    node, place, names = root, (root.line, root.column), []
-    for step in location:
-        if isinstance(step, int) and step < len(node.items):
-            node = node.items[step]
-            place = node.line, node.column
-        elif isinstance(step, str) and step in node.fields:
-            place = node.keys[step]
-            node = node.fields[step]
-            names.append(step)
-    return node, place, names
-
-
-def _not_fields(root: Node) -> Problem:
-    if root.kind == "list":
-        title, fix = "The file is a list, not fields.", "Write fields as name: value, without a dash in front."
-    elif root.kind == "nothing":
-        return empty()
-    else:
-        title = "The file holds no fields, only text."
-        fix = "Write fields as name: value, with a space after the colon."
-    return Problem("not_fields", title, fix).at(root.line, root.column)
-
-
-def _unbuilt(name: str, fix: str, root: Node) -> Problem:
-    return Problem("not_built_yet", f"{name} is not built yet.", fix, field=name).at(*root.keys[name])
-
-
-def _no_value(model: type[BaseModel], name: str, root: Node) -> Problem:
-    fix = f"{_example(model.model_fields[name], name)} Or take the line out."
-    return Problem("empty_field", f"{name} has no value.", fix, field=name).at(*root.keys[name])
-
-
-def _example(info: FieldInfo | None, name: str, verb: str = "Write") -> str:
-    if info is None or not info.examples:
-        return f"{verb} {name}: and its value."
-    return f"{verb} for example {name}: {written(info.examples[0])}."
-
-
-@dataclass
-class _Reader:
-    """Turns pydantic's error details into problems; its own messages never reach people."""
-
-    model: type[BaseModel]
-    document: Document
-    unbuilt: tuple[str, ...]
-
-    def problem(self, detail: ErrorDetails) -> Problem | None:
-        """Return the problem, or None where the value was refused already."""
-        node, place, names = _find(self.document.root, detail["loc"])
-        if node.kind == "refused":
-            return None
-        at = (node.line, node.column) if names and node.kind != "nothing" else place
-        name = ".".join(names)
-        kind = detail["type"]
-        if kind == "missing":
-            return self._missing(detail, name, place)
-        if kind == "extra_forbidden":
-            return self._unknown(detail, name, place)
-        if kind == "mistake":
-            context = detail.get("ctx", {})
-            return self._mistake(context, name, at)
-        if node.kind == "nothing":
-            fix = f"{self._example(detail, name)} Or take the line out."
-            return Problem("empty_field", f"{name} has no value.", fix, field=name).at(*place)
-        code, wants = _wanted(kind, detail.get("ctx", {}))
-        title = f"{name} must be {wants}, not {self._shown(node, kind)}."
-        return Problem(code, title, self._cure(detail, name, node), field=name).at(*at)
-
-    def _mistake(self, context: Mapping[str, Any], name: str, place: tuple[int, int]) -> Problem:
-        if context["field"] is not None:
-            name = context["field"]
-            place = self.document.root.keys.get(name, place)
-        title = context["title"].replace("{field}", name)
-        return Problem(context["code"], title, context["fix"], field=name or None).at(*place)
-
-    def _missing(self, detail: ErrorDetails, name: str, place: tuple[int, int]) -> Problem:
-        missing = str(detail["loc"][-1])
-        full = f"{name}.{missing}" if name else missing
-        fix = self._example(detail, full, "Add")
-        return Problem("missing_field", f"{full} is missing.", fix, field=full).at(*place)
-
-    def _unknown(self, detail: ErrorDetails, name: str, place: tuple[int, int]) -> Problem:
-        key = str(detail["loc"][-1])
-        _, holder = field_at(self.model, (*detail["loc"][:-1],))
-        inner = field_at(self.model, detail["loc"][:-1])[0]
-        model = next(_models(inner.annotation), None) if inner is not None else self.model
-        names = [*(model or holder or self.model).model_fields, *(self.unbuilt if len(detail["loc"]) == 1 else ())]
-        fix = did_you_mean(key, names, f"The fields are: {', '.join(names)}.")
-        return Problem("unknown_field", f"There is no field {_short(name)}.", fix, field=name).at(*place)
-
-    def _shown(self, node: Node, kind: str) -> str:
-        if node.kind in ("list", "fields"):
-            return "a list" if node.kind == "list" else "fields"
-        if kind in ("string_too_long", "string_too_short"):
-            return f"{len(node.text)}"
-        if node.kind == "text" and not node.quoted:
-            return f"'{_short(node.text)}'"
-        return _short(self.document.source(node))
-
-    def _example(self, detail: ErrorDetails, name: str, verb: str = "Write") -> str:
-        return _example(field_at(self.model, detail["loc"])[0], name.rsplit(".", 1)[-1], verb)
-
-    def _cure(self, detail: ErrorDetails, name: str, node: Node) -> str:
-        kind, leaf = detail["type"], name.rsplit(".", 1)[-1]
-        cure = None
-        if kind in ("int_type", "float_type"):
-            cure = _number_cure(leaf, node)
-        elif kind == "bool_type" and node.text.lower() in _TRUTHS:
-            cure = f"Write {leaf}: {_TRUTHS[node.text.lower()]}."
-        elif kind == "literal_error":
-            choices = [each for each in get_args(_annotation(self.model, detail["loc"])) if isinstance(each, str)]
-            close = nearest(node.text, choices)
-            cure = f"Did you mean {close}?" if close else None
-        elif kind == "string_type" and node.kind in ("list", "fields") and not node.block:
-            cure = f"Put the text in quotes: {leaf}: {quote(_short(self.document.source(node), 200))}"
-        elif kind == "string_too_long":
-            cure = "Write less."
-        return cure or self._example(detail, name)
-
-
-_TRUTHS = {"yes": "true", "on": "true", "1": "true", "no": "false", "off": "false", "0": "false"}
-
-
-def _number_cure(leaf: str, node: Node) -> str | None:
-    if node.quoted and number_like(node.text.strip()):
-        return f"Write it without quotes: {leaf}: {node.text.strip()}."
-    if leading_zero(node.text) and node.text.isdigit() and len(node.text) < 20:
-        return f"Write it without the zero in front: {leaf}: {int(node.text)}."
-    if node.kind == "number" and math.isfinite(value := node.value()) and abs(value) < 1e15:
-        return f"Write for example {leaf}: {round(value)}."
-    return None
-
-
-def _annotation(model: type[BaseModel], location: Location) -> Any:
-    info, _ = field_at(model, location)
-    return info.annotation if info is not None else None
-
-
-def _short(text: str, most: int = 40) -> str:
-    return text if len(text) <= most else text[: most - 1] + "…"
-
-
-#: What pydantic calls an error: our code, and what the value should have been.
-_WANTED = {
-    "int_type": ("wrong_type", "a whole number"),
-    "float_type": ("wrong_type", "a number"),
-    "string_type": ("wrong_type", "text"),
-    "bool_type": ("wrong_type", "true or false"),
-    "tuple_type": ("wrong_type", "a list"),
-    "dict_type": ("wrong_type", "fields"),
-    "model_type": ("wrong_type", "fields"),
-    "finite_number": ("wrong_type", "a finite number"),
-    "greater_than_equal": ("out_of_range", "{ge} or more"),
-    "less_than_equal": ("out_of_range", "{le} or less"),
-    "greater_than": ("out_of_range", "more than {gt}"),
-    "less_than": ("out_of_range", "less than {lt}"),
-    "string_too_long": ("too_long", "at most {max_length} characters long"),
-    "string_too_short": ("too_short", "at least {min_length} characters long"),
-    "string_pattern_mismatch": ("bad_value", "written otherwise"),
-    "literal_error": ("bad_value", "one of {expected}"),
-    "too_long": ("bad_value", "a list of at most {max_length} entries"),
-    "too_short": ("bad_value", "a list of at least {min_length} entries"),
-}
-
-
-def _wanted(kind: str, context: Mapping[str, Any]) -> tuple[str, str]:
-    code, sentence = _WANTED.get(kind, ("bad_value", "something else"))
-    values = {key: value if isinstance(value, str) else written(value) for key, value in context.items()}
-    if kind == "literal_error":
-        values["expected"] = values["expected"].replace("'", "")
-    return code, sentence.format(**values)
+    if isinstance(value, float):
+        text = f"{value:.10g}"
+        return text if set(text) & set(".en") else f"{text}.0"
+    return str(value)
 
 
 def json_plain(value: Any) -> Any:

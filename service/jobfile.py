@@ -9,11 +9,12 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, model_validator
 
-from service.declaration import Declared, in_order, json_plain, mistake, not_built, read
+from service.declaration import Declared, in_order, json_plain, mistake, not_built
 from service.errors import Problem, Rejected
 from service.strict_yaml import Document
 from service.strict_yaml import decode as decode_text
 from service.strict_yaml import read as read_yaml
+from service.typed_yaml import read
 from service.yaml_slips import quote
 
 SEED_MAX = 2**53 - 1

@@ -7,10 +7,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_validator
 
-from service.declaration import Declared, json_plain, mistake, not_built, read
+from service.declaration import Declared, Slug, json_plain, mistake, not_built
 from service.errors import Rejected
 from service.strict_yaml import Document
 from service.strict_yaml import read as read_yaml
+from service.typed_yaml import read
 
 RESERVED_FOLDERS = frozenset({"done", "rejected", "media", "scheduled", "gallery"})
 
@@ -58,7 +59,6 @@ def _as_tuple(value: Any) -> Any:
 
 Plain = Annotated[Any, AfterValidator(_check_plain), WithJsonSchema({"type": ["number", "string"]})]
 Text = Annotated[str, Field(min_length=1, max_length=400)]
-Slug = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
 Number = Annotated[float, Field(ge=-1e16, le=1e16)]
 
 

@@ -69,7 +69,7 @@ def _take(question: Question, made: Resolved, name: str, parameter: Parameter, a
 
 
 def _take_frames(question: Question, made: Resolved, parameter: Parameter) -> None:
-    seconds, fps = question.asked.get("seconds"), made.values.get("fps")
+    seconds, fps = _short_number(question.asked.get("seconds")), made.values.get("fps")
     if seconds is None or fps is None:
         _take(question, made, "frames", parameter, question.asked.get("frames"))
         return

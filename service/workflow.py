@@ -8,13 +8,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from service import graph as graphs
-from service.declaration import did_you_mean, locate
+from service.declaration import did_you_mean, in_order
 from service.errors import Problem, Rejected
 from service.job import Expected, MediaFacts, MediaKind
 from service.jobfile import JobSettings
-from service.manifest import Manifest, Target, read_manifest
+from service.manifest import Manifest, read_manifest
+from service.manifest_fit import Fit
 from service.resolving import Question, Resolved, resolve
-from service.strict_yaml import Document
 
 #: Workflows that are promised by name and come later.
 UNBUILT_WORKFLOWS = (
@@ -69,18 +69,15 @@ def parse(name: str, graph: bytes, manifest: bytes) -> Workflow:
     """Read a workflow's two files; raise Rejected with everything that is wrong with them or between them."""
     nodes = graphs.parse(graph)
     described, document = read_manifest(manifest)
-    reader = _Reader(nodes, document)
-    targets = {
-        field: tuple(reader.target(target, ("parameters", field)) for target in parameter.to)
-        for field, parameter in described.parameters.declared().items()
-    }
-    reader.check(described)
-    if reader.problems:
-        raise Rejected(*reader.problems)
+    fit = Fit(nodes, document)
+    targets = fit.targets(described)
+    fit.check(described)
+    if fit.problems:
+        raise Rejected(*in_order(fit.problems))
     return _workflow(name, nodes, described, targets)
 
 
-def choose(  # noqa: PLR0917  each argument is another thing, named at the calls
+def choose(
     workflows: Sequence[Workflow],
     task: str,
     order: Sequence[str],
@@ -123,7 +120,7 @@ def check(workflow: Workflow, settings: JobSettings, defaults: Mapping[str, Any]
     return (*problems, *_resolve(workflow, asked, defaults or {}, None).problems)
 
 
-def bind(  # noqa: PLR0917  each argument is another thing, named at the calls
+def bind(
     workflow: Workflow,
     settings: JobSettings,
     seed: int,
@@ -161,75 +158,6 @@ def bind(  # noqa: PLR0917  each argument is another thing, named at the calls
         output.node,
         _weights(workflow, graph),
     )
-
-
-class _Reader:
-    """Holds a manifest against its graph: every node and input that it names must be there, and be what it says."""
-
-    def __init__(self, graph: graphs.Graph, document: Document) -> None:
-        self.graph = graph
-        self.document = document
-        self.problems: list[Problem] = []
-
-    def target(self, target: Target, location: tuple[str, ...]) -> tuple[str, str]:
-        """Return a target as (node, input)."""
-        node = target.node if target.node is not None else self._titled(str(target.title), location)
-        if node is not None:
-            self._plain_input(node, target.input, location)
-        return node or "", target.input
-
-    def check(self, manifest: Manifest) -> None:
-        """Check everything in a manifest that names a node."""
-        for role, declared in manifest.media.declared().items():
-            self._plain_input(declared.node, declared.input, ("media", role))
-        self._plain_input(manifest.output.node, manifest.output.prefix, ("output",))
-        for node in manifest.progress:
-            self._has(node, ("progress", node))
-        for position, optional in enumerate(manifest.optional_nodes):
-            self._optional(optional.node, optional.strength, optional.passes, ("optional_nodes", position))
-        if manifest.sizes is not None and manifest.sizes.follow not in manifest.media.declared():
-            self._say("sizes follows a role that media doesn't have.", ("sizes", "follow"))
-        names = manifest.parameters.declared()
-        for position, model in enumerate(manifest.needs.models):
-            if model.parameter is not None and model.parameter not in names:
-                self._say(f"There is no parameter {model.parameter}.", ("needs", "models", position, "parameter"))
-
-    def _optional(self, node: str, strength: str, passes: Sequence[str], location: tuple[int | str, ...]) -> None:
-        self._plain_input(node, strength, location)
-        if node not in self.graph:
-            return
-        for key in passes:
-            if not graphs.is_link(self.graph[node]["inputs"].get(key)):
-                self._say(f"Node {node} has no link {key} to pass on.", location)
-        used = [output for _, _, source, output in graphs.links(self.graph) if source == node]
-        if used and max(used) >= len(passes):
-            self._say(f"passes doesn't say what output {max(used)} of node {node} becomes.", location)
-
-    def _titled(self, title: str, location: tuple[str, ...]) -> str | None:
-        found = [name for name, node in self.graph.items() if node.get("_meta", {}).get("title") == title]
-        if len(found) == 1:
-            return found[0]
-        self._say(f"{len(found) or 'No'} nodes of the graph have the title {title!r}.", location)
-        return None
-
-    def _plain_input(self, node: str, key: str, location: tuple[int | str, ...]) -> None:
-        if not self._has(node, location):
-            return
-        inputs = self.graph[node]["inputs"]
-        if key not in inputs:
-            close = did_you_mean(key, list(inputs), f"Its inputs are: {', '.join(inputs)}.")
-            self._say(f"Node {node} has no input {key}.", location, close)
-        elif graphs.is_link(inputs[key]):
-            self._say(f"{key} of node {node} is a link, so no value can be set.", location)
-
-    def _has(self, node: str, location: tuple[int | str, ...]) -> bool:
-        if node not in self.graph:
-            self._say(f"The graph has no node {node}.", location)
-        return node in self.graph
-
-    def _say(self, title: str, location: tuple[int | str, ...], fix: str = "Correct the manifest.") -> None:
-        problem = Problem("bad_manifest", title, fix, field=".".join(str(step) for step in location))
-        self.problems.append(problem.at(*locate(self.document, location)))
 
 
 def _workflow(

@@ -1,0 +1,188 @@
+"""config.yaml: read, checked, completed with defaults, and written out with each key documented where it stands."""
+
+from __future__ import annotations
+
+import os
+import textwrap
+from collections.abc import Iterator
+from itertools import combinations
+from pathlib import Path
+from typing import Any, get_args
+
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from service.config_keys import FOLDERS, GROUPS, TASKS, UNBUILT, Backend, Config, Watch
+from service.declaration import in_order, json_plain, written
+from service.errors import Problem, Rejected
+from service.strict_yaml import Document
+from service.strict_yaml import read as read_yaml
+from service.typed_yaml import read
+
+__all__ = ["Backend", "Config", "Watch", "default", "generate", "parse", "reference", "schema"]
+
+_HEAD = """\
+# Reeldrop's configuration. Every key stands here with its default: change what you need, take out what you don't.
+# Relative paths are relative to this file.
+"""
+
+
+def parse(text: str | bytes, folder: Path) -> Config:
+    """
+    Read a configuration whose relative paths start at a folder; raise Rejected with every mistake and its place.
+
+    Absent keys have their defaults. Changed keys whose parts aren't built yet are refused by name.
+    """
+    document = _read(text)
+    config, problems = read(Config, document, {})
+    said = {problem.field for problem in problems}
+    later = (problem for problem in _unbuilt(document) if problem.field not in said)
+    problems = (*problems, *later, *_several_backends(document))
+    if config is not None:
+        config = _with_folders(config, folder)
+        problems = (*problems, *_overlaps(config, document))
+    if problems or config is None:
+        raise Rejected(*in_order(problems))
+    return config
+
+
+def default(folder: Path) -> Config:
+    """Return the configuration of an empty file in a folder."""
+    return _with_folders(Config.model_validate({}), folder)
+
+
+def generate() -> str:
+    """Return the whole config.yaml: every key at its default, documented where it stands."""
+    parts = [_HEAD]
+    for title, names in GROUPS.items():
+        lines = "\n".join(_key(name, Config.model_fields[name], Config) for name in names)
+        parts.append(f"# {title} {'-' * (116 - len(title))}\n\n{lines}")
+    return "\n".join(parts)
+
+
+def reference() -> str:
+    """Return the table of all keys in Markdown, for the documentation."""
+    rows = ["| key | default | what it does |", "| --- | --- | --- |"]
+    for name, info, owner in _all_keys():
+        note = " *Not built yet: only the default is taken.*" if name in UNBUILT else ""
+        value = "must be set" if info.is_required() else f"`{written(_plain(info.default))}`"
+        rows.append(f"| `{name}` | {value} | {info.description}{_range(info, owner)}{note} |")
+    return "\n".join(rows) + "\n"
+
+
+def schema() -> dict[str, Any]:
+    """Return the JSON schema of config.yaml, for editors."""
+    document: dict[str, Any] = json_plain(Config.model_json_schema())
+    return {**document, "title": "Reeldrop configuration"}
+
+
+def _read(text: str | bytes) -> Document:
+    data = text if isinstance(text, bytes) else text.encode("utf-8", "surrogatepass")
+    try:
+        return read_yaml(data)
+    except Rejected as refusal:
+        if [problem.code for problem in refusal.problems] != ["empty"]:
+            raise
+    return read_yaml(b"{}")
+
+
+def _unbuilt(document: Document) -> Iterator[Problem]:
+    for name in sorted(UNBUILT & set(document.root.fields)):
+        node, usual = document.root.fields[name], Config.model_fields[name].default
+        if node.kind in ("refused", "nothing"):
+            continue
+        if node.kind in _kinds(usual) and (node.text if isinstance(usual, str) else node.value()) != usual:
+            title = f"{name}: {document.source(node)} is not built yet."
+            fix = f"Write {name}: {written(_plain(usual))}, or take the line out."
+            yield Problem("not_built_yet", title, fix, field=name).at(node.line, node.column)
+
+
+def _kinds(usual: Any) -> tuple[str, ...]:
+    """The kinds of value that a key takes at all: another kind is a mistake of its own, said already."""
+    if isinstance(usual, bool):
+        return ("truth",)
+    if isinstance(usual, tuple):
+        return ("list",)
+    return ("whole", "number", "text", "truth") if isinstance(usual, str) else ("whole", "number")
+
+
+def _several_backends(document: Document) -> Iterator[Problem]:
+    node = document.root.fields.get("backends")
+    if node is not None and len(node.items) > 1:
+        second = node.items[1]
+        title = "More than one backend is not built yet."
+        yield Problem("not_built_yet", title, "Keep one.", field="backends").at(second.line, second.column)
+
+
+def _with_folders(config: Config, folder: Path) -> Config:
+    folders = {
+        name: Path(os.path.normpath(Path(folder).absolute() / getattr(config, name).expanduser())) for name in FOLDERS
+    }
+    tasks = {**TASKS, **config.tasks}
+    return config.model_copy(update={**folders, "tasks": tasks})
+
+
+def _overlaps(config: Config, document: Document) -> Iterator[Problem]:
+    """A folder inside another would make the one's files the other's: results taken for drops, drops for models."""
+    for one, other in combinations(FOLDERS, 2):
+        inner, outer = (one, other) if getattr(config, one).is_relative_to(getattr(config, other)) else (other, one)
+        if not getattr(config, inner).is_relative_to(getattr(config, outer)):
+            continue
+        if (inner, outer) == ("temp_dir", "state_dir") and config.temp_dir != config.state_dir:
+            continue
+        same = getattr(config, inner) == getattr(config, outer)
+        title = f"{inner} and {outer} are the same folder." if same else f"{inner} lies inside {outer}."
+        named = inner if inner in document.root.keys else outer
+        problem = Problem("conflict", title, "Give each a folder of its own, side by side.", field=named)
+        yield problem.at(*document.root.keys.get(named, (1, 1)))
+
+
+def _key(name: str, info: FieldInfo, owner: type[BaseModel], indent: str = "") -> str:
+    """Return one key with its comment; keys of keys are indented below it."""
+    note = f"{info.description}{_range(info, owner)}"
+    if name in UNBUILT and owner is Config:
+        note += " Not built yet: only the default is taken."
+    lines = textwrap.wrap(note, 116 - len(indent), initial_indent=f"{indent}# ", subsequent_indent=f"{indent}# ")
+    value = info.default
+    if isinstance(value, BaseModel):
+        lines.append(f"{indent}{name}:")
+        kind = type(value)
+        lines += [_key(each, field, kind, indent + "  ").rstrip("\n") for each, field in kind.model_fields.items()]
+    elif isinstance(value, dict):
+        lines.append(f"{indent}{name}:")
+        lines += [f"{indent}  {key}: {written(each)}" for key, each in value.items()]
+    else:
+        if name == "backends":
+            lines.append(f"{indent}# For example: {name}: {written(info.examples[0]) if info.examples else ''}")
+        lines.append(f"{indent}{name}: {written(_plain(value))}")
+    return "\n".join(lines) + "\n"
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Path):
+        return f"./{value}"
+    if isinstance(value, BaseModel):
+        return "see below"
+    return value
+
+
+def _range(info: FieldInfo, owner: type[BaseModel]) -> str:
+    """Return the limits of a number in words."""
+    limits = {key: getattr(each, key) for each in info.metadata for key in ("ge", "le") if hasattr(each, key)}
+    if limits.keys() != {"ge", "le"} or owner is None:
+        return ""
+    return f" From {written(limits['ge'])} to {written(limits['le'])}."
+
+
+def _all_keys() -> Iterator[tuple[str, FieldInfo, type[BaseModel]]]:
+    for names in GROUPS.values():
+        for name in names:
+            info = Config.model_fields[name]
+            if isinstance(info.default, BaseModel):
+                kind = type(info.default)
+                yield from ((f"{name}.{each}", field, kind) for each, field in kind.model_fields.items())
+            else:
+                yield name, info, Config
+            inner = next((each for each in get_args(info.annotation) if isinstance(each, type)), None)
+            if inner is not None and issubclass(inner, BaseModel):
+                yield from ((f"{name}[].{each}", field, inner) for each, field in inner.model_fields.items())

@@ -1,0 +1,276 @@
+"""Every key of config.yaml, declared once: its default, its limits, what it does, and whether its part is built."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_validator
+
+from service.declaration import Declared, Slug, mistake, not_built
+from service.manifest import RESERVED_FOLDERS
+
+#: The task folders that are always there; those without a workflow say so to who drops something.
+TASKS: Mapping[str, tuple[str, ...]] = {
+    "text-to-video": ("text_to_video_basic",),
+    "image-to-video": ("image_to_video_svd",),
+    "face-swap": (),
+    "motion-mimic": (),
+    "pose-guided": (),
+    "combined": (),
+}
+
+
+def _as_path(value: Any) -> Any:
+    """Let a path be written as text; anything else is left to be refused."""
+    if not isinstance(value, str):
+        return value
+    if not value.strip() or "\x00" in value:
+        raise mistake("bad_path", "{field} is empty.", "Write a folder, or take the line out.")
+    if re.search(r"\$\w|\$\{|%\w+%", value):
+        raise mistake("bad_path", "{field} holds a variable, which isn't replaced here.", "Write the whole path.")
+    if value.startswith("~") and value[1:2] not in ("", "/"):
+        raise mistake("bad_path", "{field} begins with another user's home.", "Write the whole path.")
+    return Path(value)
+
+
+def _check_url(url: str) -> str:
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        raise mistake("bad_value", "{field} is not an address.", _URL) from None
+    if parts.scheme not in ("http", "https") or not host:
+        raise mistake("bad_value", "{field} must begin with http:// or https:// and name a host.", _URL)
+    if parts.username or parts.password or parts.query or parts.fragment:
+        raise mistake("bad_value", "{field} can't hold a password, a query or a fragment.", _URL)
+    return url.rstrip("/")
+
+
+def _check_tasks(tasks: Mapping[str, tuple[str, ...]]) -> Mapping[str, tuple[str, ...]]:
+    for task in tasks:
+        if task == "adult":
+            raise not_built("The task adult")
+        if task in RESERVED_FOLDERS:
+            raise mistake("bad_value", f"{task} can't be a task: that folder has another use.", "Choose another name.")
+    return tasks
+
+
+_URL = "Write for example url: http://127.0.0.1:8188"
+Folder = Annotated[Path, BeforeValidator(_as_path), WithJsonSchema({"type": "string"})]
+Text = Annotated[str, Field(min_length=1, max_length=400)]
+SliderRange = tuple[Annotated[float, Field(ge=-100, le=100)], Annotated[float, Field(ge=-100, le=100)]]
+
+
+class Watch(Declared):
+    """How drops are noticed, and when they count as whole."""
+
+    mode: Literal["auto", "events", "polling"] = Field(
+        "auto",
+        description="auto: the system's events where they can be trusted (local disks), otherwise regular looks.",
+        examples=["polling"],
+    )
+    quiet_seconds_local: float = Field(
+        0.2,
+        ge=0,
+        le=3600,
+        description="A file on a local disk is whole after so long without change and writer.",
+        examples=[0.2],
+    )
+    quiet_seconds: float = Field(
+        3, ge=0, le=3600, description="The same where open writers can't be seen.", examples=[3]
+    )
+    quiet_seconds_share: float = Field(10, ge=0, le=3600, description="The same on network shares.", examples=[10])
+    rescan_seconds: float = Field(
+        10,
+        ge=0.5,
+        le=3600,
+        description="Look through the inbox at least this often, whatever the events say.",
+        examples=[10],
+    )
+    sidecar_wait_seconds: float = Field(
+        5, ge=0, le=3600, description="Media without a job file waits so long for one.", examples=[5]
+    )
+    media_wait_minutes: float = Field(
+        60, ge=0, le=100_000, description="A job file waits so long for the media that it needs.", examples=[60]
+    )
+
+
+class Backend(Declared):
+    """One ComfyUI server."""
+
+    name: Slug = Field(description="A name for it, as the status shows it.", examples=["gpu-1"])
+    url: Annotated[Text, AfterValidator(_check_url)] = Field(
+        description="Its address.", examples=["http://127.0.0.1:8188"]
+    )
+
+    @model_validator(mode="after")
+    def _has_its_own_name(self) -> Backend:
+        if self.name == "embedded":
+            raise mistake(
+                "bad_value", "The name embedded belongs to the embedded engine.", "Write for example name: gpu-1."
+            )
+        return self
+
+
+class Config(Declared):
+    """The whole configuration; paths are absolute once it is read."""
+
+    output_dir: Folder = Field(
+        Path("./outbox"), description="Finished videos and their status files.", examples=["./outbox"]
+    )
+    temp_dir: Folder = Field(Path("./temp"), description="Scratch space for decoding.", examples=["./temp"])
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+        "INFO", description="How much the log says: DEBUG, INFO, WARNING or ERROR.", examples=["DEBUG"]
+    )
+
+    default_checkpoint: Text = Field(
+        "realisticVision_v51.safetensors",
+        description="The checkpoint where neither the job nor the workflow names one.",
+        examples=["realisticVision_v51.safetensors"],
+    )
+    nsfw_checkpoint: Text = Field(
+        "ponyDiffusionV6XL.safetensors",
+        description="The checkpoint of the adult workflow.",
+        examples=["ponyDiffusionV6XL.safetensors"],
+    )
+    vae: Text = Field(
+        "vae-ft-mse-840000-ema-pruned.safetensors",
+        description="The VAE where neither the job nor the workflow names one.",
+        examples=["vae-ft-mse-840000-ema-pruned.safetensors"],
+    )
+
+    default_fps: float = Field(
+        12, ge=1, le=240, description="Frames a second where neither the job nor the workflow says.", examples=[12]
+    )
+    default_frames: int = Field(
+        16, ge=1, le=100_000, description="Frames where neither the job nor the workflow says.", examples=[16]
+    )
+    max_frames: int = Field(
+        64,
+        ge=1,
+        le=100_000,
+        description="The most frames of a workflow that sets no limit of its own.",
+        examples=[64],
+    )
+    video_format: Literal["mp4", "webm", "mov", "gif", "webp"] = Field(
+        "mp4", description="The container of results.", examples=["mp4"]
+    )
+    video_codec: Text = Field("libx264", description="The codec of results.", examples=["libx264"])
+
+    default_steps: int = Field(
+        20, ge=1, le=10_000, description="Sampling steps where neither the job nor the workflow says.", examples=[20]
+    )
+    default_cfg: float = Field(
+        7.5, ge=0, le=100, description="Guidance (cfg) where neither the job nor the workflow says.", examples=[7.5]
+    )
+    default_sampler: Text = Field(
+        "euler_ancestral",
+        description="The sampler where neither the job nor the workflow says.",
+        examples=["euler_ancestral"],
+    )
+
+    face_enhancer: Text = Field("gfpgan", description="What restores faces after a swap.", examples=["gfpgan"])
+    face_swap_model: Text = Field("inswapper_128", description="The face swap model.", examples=["inswapper_128"])
+
+    nsfw_enabled: bool = Field(default=False, description="Whether the adult workflow may be used.", examples=[False])
+    nsfw_safety_filter: bool = Field(
+        default=False, description="Whether adult results are screened too; all others always are.", examples=[False]
+    )
+
+    age_slider_default: float = Field(
+        0.0, ge=-100, le=100, description="The age slider where a job is silent.", examples=[0.0]
+    )
+    age_slider_range: SliderRange = Field(
+        (-1.0, 1.0), description="What a job may set the age slider to.", examples=[[-1.0, 1.0]]
+    )
+    body_slider_default: float = Field(
+        0.0, ge=-100, le=100, description="The body slider where a job is silent.", examples=[0.0]
+    )
+    body_slider_range: SliderRange = Field(
+        (-1.0, 1.0), description="What a job may set the body slider to.", examples=[[-1.0, 1.0]]
+    )
+
+    inbox_dir: Folder = Field(Path("./inbox"), description="Where jobs are dropped.", examples=["./inbox"])
+    state_dir: Folder = Field(
+        Path("./var"), description="Database and work files; always on a local disk.", examples=["./var"]
+    )
+    workflows_dir: Folder = Field(
+        Path("./workflows"), description="Graphs and their manifests.", examples=["./workflows"]
+    )
+    models_dir: Folder = Field(
+        Path("./models"),
+        description="Model files, shared with ComfyUI; models.yaml in it lists them.",
+        examples=["./models"],
+    )
+    media_roots: tuple[Text, ...] = Field(
+        (), description="Read-only folders where jobs find the media that they name.", examples=[["/mnt/photos"]]
+    )
+
+    watch: Watch = Field(Watch.model_validate({}), description="How drops are noticed, and when they count as whole.")
+
+    backends: tuple[Backend, ...] = Field(
+        (),
+        description="The ComfyUI server to work with; this version takes one.",
+        examples=[[{"name": "gpu-1", "url": "http://127.0.0.1:8188"}]],
+    )
+    engine: Literal["auto", "embedded", "off"] = Field(
+        "auto",
+        description="auto: the embedded engine (it needs no GPU) if no backend is set; embedded: always; off: never.",
+        examples=["auto"],
+    )
+    tasks: Annotated[dict[Slug, tuple[Slug, ...]], AfterValidator(_check_tasks)] = Field(
+        {task: names for task, names in TASKS.items() if names},
+        description="The workflows of each task folder, in the order in which they are tried.",
+        examples=[{"text-to-video": ["text_to_video_basic"]}],
+    )
+
+    def workflow_defaults(self) -> dict[str, Any]:
+        """Return what holds where a job and its workflow are silent, by the job's field names, and max_frames."""
+        return {
+            "fps": self.default_fps,
+            "frames": self.default_frames,
+            "max_frames": self.max_frames,
+            "steps": self.default_steps,
+            "cfg": self.default_cfg,
+            "sampler": self.default_sampler,
+            "checkpoint": self.default_checkpoint,
+            "vae": self.vae,
+        }
+
+    @model_validator(mode="after")
+    def _agrees(self) -> Config:
+        if self.default_frames > self.max_frames:
+            title = "default_frames is larger than max_frames."
+            raise mistake("conflict", title, "Raise max_frames or lower default_frames.", "default_frames")
+        if self.engine == "embedded" and self.backends:
+            title = "engine: embedded and backends exclude each other: this version works with one server."
+            raise mistake("conflict", title, "Write engine: auto, or take backends out.", "engine")
+        return self
+
+
+#: Keys whose parts aren't built yet: their default loads, any other value is refused by name.
+UNBUILT = frozenset({
+    "nsfw_checkpoint", "video_format", "video_codec", "face_enhancer", "face_swap_model", "nsfw_enabled",
+    "nsfw_safety_filter", "age_slider_default", "age_slider_range", "body_slider_default", "body_slider_range",
+    "media_roots",
+})  # fmt: skip
+
+#: The order of config.yaml: first the design's own groups, then the service's.
+GROUPS: Mapping[str, tuple[str, ...]] = {
+    "General": ("output_dir", "temp_dir", "log_level"),
+    "Models": ("default_checkpoint", "nsfw_checkpoint", "vae"),
+    "Video settings": ("default_fps", "default_frames", "max_frames", "video_format", "video_codec"),
+    "Generation": ("default_steps", "default_cfg", "default_sampler"),
+    "Face swap": ("face_enhancer", "face_swap_model"),
+    "NSFW mode": ("nsfw_enabled", "nsfw_safety_filter"),
+    "Sliders": ("age_slider_default", "age_slider_range", "body_slider_default", "body_slider_range"),
+    "Folders": ("inbox_dir", "state_dir", "workflows_dir", "models_dir", "media_roots"),
+    "Watching the inbox": ("watch",),
+    "Rendering": ("backends", "engine", "tasks"),
+}
+
+FOLDERS = ("inbox_dir", "output_dir", "state_dir", "temp_dir", "workflows_dir", "models_dir")

@@ -1,0 +1,87 @@
+"""A manifest held against its graph: every node and input that it names must be there, and be what it says."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from service import graph as graphs
+from service.declaration import did_you_mean
+from service.errors import Problem
+from service.manifest import Manifest, Target
+from service.strict_yaml import Document
+from service.typed_yaml import locate
+
+
+class Fit:
+    """Holds a manifest against its graph: every node and input that it names must be there, and be what it says."""
+
+    def __init__(self, graph: graphs.Graph, document: Document) -> None:
+        self.graph = graph
+        self.document = document
+        self.problems: list[Problem] = []
+
+    def targets(self, manifest: Manifest) -> dict[str, tuple[tuple[str, str], ...]]:
+        """Return where each parameter goes, as (node, input)."""
+        return {
+            field: tuple(self._target(target, ("parameters", field)) for target in parameter.to)
+            for field, parameter in manifest.parameters.declared().items()
+        }
+
+    def _target(self, target: Target, location: tuple[str, ...]) -> tuple[str, str]:
+        node = target.node if target.node is not None else self._titled(str(target.title), location)
+        if node is not None:
+            self._plain_input(node, target.input, location)
+        return node or "", target.input
+
+    def check(self, manifest: Manifest) -> None:
+        """Check everything in a manifest that names a node."""
+        for role, declared in manifest.media.declared().items():
+            self._plain_input(declared.node, declared.input, ("media", role))
+        self._plain_input(manifest.output.node, manifest.output.prefix, ("output",))
+        for node in manifest.progress:
+            self._has(node, ("progress", node))
+        for position, optional in enumerate(manifest.optional_nodes):
+            self._optional(optional.node, optional.strength, optional.passes, ("optional_nodes", position))
+        if manifest.sizes is not None and manifest.sizes.follow not in manifest.media.declared():
+            self._say("sizes follows a role that media doesn't have.", ("sizes", "follow"))
+        names = manifest.parameters.declared()
+        for position, model in enumerate(manifest.needs.models):
+            if model.parameter is not None and model.parameter not in names:
+                self._say(f"There is no parameter {model.parameter}.", ("needs", "models", position, "parameter"))
+
+    def _optional(self, node: str, strength: str, passes: Sequence[str], location: tuple[int | str, ...]) -> None:
+        self._plain_input(node, strength, location)
+        if node not in self.graph:
+            return
+        for key in passes:
+            if not graphs.is_link(self.graph[node]["inputs"].get(key)):
+                self._say(f"Node {node} has no link {key} to pass on.", location)
+        used = [output for _, _, source, output in graphs.links(self.graph) if source == node]
+        if used and max(used) >= len(passes):
+            self._say(f"passes doesn't say what output {max(used)} of node {node} becomes.", location)
+
+    def _titled(self, title: str, location: tuple[str, ...]) -> str | None:
+        found = [name for name, node in self.graph.items() if node.get("_meta", {}).get("title") == title]
+        if len(found) == 1:
+            return found[0]
+        self._say(f"{len(found) or 'No'} nodes of the graph have the title {title!r}.", location)
+        return None
+
+    def _plain_input(self, node: str, key: str, location: tuple[int | str, ...]) -> None:
+        if not self._has(node, location):
+            return
+        inputs = self.graph[node]["inputs"]
+        if key not in inputs:
+            close = did_you_mean(key, list(inputs), f"Its inputs are: {', '.join(inputs)}.")
+            self._say(f"Node {node} has no input {key}.", location, close)
+        elif graphs.is_link(inputs[key]):
+            self._say(f"{key} of node {node} is a link, so no value can be set.", location)
+
+    def _has(self, node: str, location: tuple[int | str, ...]) -> bool:
+        if node not in self.graph:
+            self._say(f"The graph has no node {node}.", location)
+        return node in self.graph
+
+    def _say(self, title: str, location: tuple[int | str, ...], fix: str = "Correct the manifest.") -> None:
+        problem = Problem("bad_manifest", title, fix, field=".".join(str(step) for step in location))
+        self.problems.append(problem.at(*locate(self.document, location)))
