@@ -82,9 +82,8 @@ class Target(Declared):
 
 Targets = Annotated[
     tuple[Target, ...],
-    BeforeValidator(_as_tuple),
+    BeforeValidator(_as_tuple, json_schema_input_type=Target | tuple[Target, ...]),
     Field(min_length=1),
-    WithJsonSchema({"anyOf": [{"$ref": "#/$defs/Target"}, {"type": "array", "items": {"$ref": "#/$defs/Target"}}]}),
 ]
 
 

@@ -42,9 +42,11 @@ def models(data: bytes) -> tuple[Model, ...]:
 
 
 def _twice(found: tuple[Model, ...], document: Document) -> list[Problem]:
+    if len(found) < len(document.root.items):
+        return []
     seen: set[tuple[str, str]] = set()
     problems = []
-    for model, node in zip(found, document.root.items, strict=False):
+    for model, node in zip(found, document.root.items, strict=True):
         if (model.folder, model.name) in seen:
             title = f"{model.name} in {model.folder} is listed twice."
             problem = Problem("duplicate_key", title, "Keep one entry and list both workflows in it.")

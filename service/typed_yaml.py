@@ -48,9 +48,16 @@ def read_list(model: type[Model], document: Document) -> tuple[tuple[Model, ...]
     if document.root.kind != "list":
         problem = Problem("not_a_list", "The file is not a list.", "Begin each entry with a dash: - name: value")
         return (), (*document.problems, problem.at(document.root.line, document.root.column))
-    outcomes = [read(model, Document(document.text, node, []), {}) for node in document.root.items]
-    problems = (*document.problems, *(problem for _, found in outcomes for problem in found))
+    entries = [node for node in document.root.items if node.kind == "fields"]
+    outcomes = [read(model, Document(document.text, node, []), {}) for node in entries]
+    others = [_not_an_entry(node) for node in document.root.items if node.kind not in ("fields", "refused")]
+    problems = (*document.problems, *others, *(problem for _, found in outcomes for problem in found))
     return tuple(made for made, _ in outcomes if made is not None), in_order(problems)
+
+
+def _not_an_entry(node: Node) -> Problem:
+    title = "An entry of the list must be fields."
+    return Problem("not_fields", title, "Write it as - name: value.").at(node.line, node.column)
 
 
 def _validate(
