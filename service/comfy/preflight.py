@@ -6,7 +6,7 @@ don't know is let through: node packs bring types and checks of their own, and a
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import PurePosixPath
 from typing import Any
@@ -19,17 +19,20 @@ from service.errors import Problem
 _LONGEST_LIST = 8
 
 
-def check(graph: Mapping[str, Any], object_info: Mapping[str, Any]) -> tuple[Problem, ...]:
+def check(
+    graph: Mapping[str, Any], object_info: Mapping[str, Any], *, uploads: Collection[str] = ()
+) -> tuple[Problem, ...]:
     """Given a graph and GET /object_info, return every missing node class, missing model and bad value, in node order.
 
-    Codes: node_missing, model_missing, bad_value. Files that are uploaded per job aren't checked.
+    Codes: node_missing, model_missing, bad_value. Inputs that take uploaded files aren't checked against the server's
+    list, nor is any value among `uploads`, the references of this job's own files.
     """
     problems: list[Problem] = []
     outputs = [str(node_id) for node_id, node in graph.items() if _is_output(node, object_info)]
     # The server never runs what no output asks for, so only a wrong class matters there.
     needed = reached_from(outputs, graph) if outputs else set(graph)
     for node_id, node in graph.items():
-        problems += _check_node(str(node_id), node, object_info, with_values=node_id in needed)
+        problems += _check_node(str(node_id), node, object_info, uploads if node_id in needed else None)
     problems += check_links(graph, object_info)
     if not problems and not outputs:
         problems.append(_bad("The workflow saves nothing.", "Add a node that saves, for example Save Video."))
@@ -41,7 +44,9 @@ def _is_output(node: Any, object_info: Mapping[str, Any]) -> bool:
     return isinstance(info, Mapping) and bool(info.get("output_node"))
 
 
-def _check_node(node_id: str, node: Any, object_info: Mapping[str, Any], *, with_values: bool) -> Iterator[Problem]:
+def _check_node(
+    node_id: str, node: Any, object_info: Mapping[str, Any], uploads: Collection[str] | None
+) -> Iterator[Problem]:
     class_type = node.get("class_type") if isinstance(node, Mapping) else None
     if not isinstance(class_type, str) or not isinstance(node.get("inputs"), Mapping):
         yield _bad(f"Node {node_id} of the workflow is no node.", "Export the workflow again, in API format.")
@@ -49,16 +54,19 @@ def _check_node(node_id: str, node: Any, object_info: Mapping[str, Any], *, with
     info = object_info.get(class_type)
     if not isinstance(info, Mapping):
         yield _node_missing(class_type)
-    elif with_values:
-        yield from _check_inputs(f"node {node_id} ({class_type})", class_type, node["inputs"], info)
+    elif uploads is not None:
+        yield from _check_inputs(f"node {node_id} ({class_type})", class_type, node["inputs"], info, uploads)
 
 
-def _check_inputs(at: str, class_type: str, given: Mapping[str, Any], info: Mapping[str, Any]) -> Iterator[Problem]:
+def _check_inputs(
+    at: str, class_type: str, given: Mapping[str, Any], info: Mapping[str, Any], uploads: Collection[str]
+) -> Iterator[Problem]:
     for section in ("required", "optional"):
         for name, raw in _inputs(info, section):
-            if name in given:
-                yield from _check_value(at, class_type, name, given[name], spec_of(class_type, name, raw))
-            elif section == "required":
+            value = given.get(name)
+            if name in given and not (isinstance(value, str) and value in uploads):
+                yield from _check_value(at, class_type, name, value, spec_of(class_type, name, raw))
+            elif name not in given and section == "required":
                 yield _bad(f"At {at} the input {name} is missing.", "Connect it or give it a value.")
 
 
