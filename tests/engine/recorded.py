@@ -76,6 +76,9 @@ def blurred(value: Any, key: str = "") -> Any:
     if key in ("traceback", "timestamp", "current_outputs") or (key == "executed" and isinstance(value, list)):
         # Sets there, so their order is chance; the lines of a traceback are each program's own.
         return sorted(value) if key in ("executed", "current_outputs") else f"<{key}>"
+    if key == "exception_message":
+        # Its first line; the rest names the folders of that machine.
+        value = value.splitlines()[0]
     if isinstance(value, dict):
         return {name: blurred(item, name) for name, item in value.items() if name not in ("tooltip", "description")}
     if isinstance(value, list):
@@ -83,6 +86,8 @@ def blurred(value: Any, key: str = "") -> Any:
     if isinstance(value, str):
         if _ID.match(value):
             return "<id>"
+        if value.startswith("tensor(") or "Frames" in value[:40]:
+            return "<pixels>"
         return _FOLDERS.sub("<folder>/", _RANDOM_NAME.sub("ComfyUI_temp_<random>_", value))
     return value
 
@@ -248,6 +253,32 @@ def heard_for(trace: list[tuple[str, str]], label: str) -> list[str]:
             if line.startswith("executing") and '"node": null' in line:
                 return lines
     return lines
+
+
+def without_steps(lines: list[str]) -> list[str]:
+    """Leave out how far a node's steps got: progress, previews, and the progress states between start and end.
+
+    Files are numbered by what lies there already, so the numbers become placeholders too.
+    """
+    kept = []
+    for line in lines:
+        if line.startswith(("progress {", "binary ")):
+            continue
+        if line.startswith("progress_state") and re.search(r":[1-9]\d*/\d+:running", line):
+            continue
+        kept.append(re.sub(r"_\d{5}_", "_<count>_", re.sub(r":(\d+)/\1:finished", ":all:finished", line)))
+    return kept
+
+
+def runs_of(lines: list[str]) -> list[list[str]]:
+    """Split what one client heard into its prompts, from execution_start to executing {node: null}; no status."""
+    runs: list[list[str]] = []
+    for line in lines:
+        if line.startswith("execution_start"):
+            runs.append([])
+        if runs and not line.startswith("status"):
+            runs[-1].append(line)
+    return runs
 
 
 def classes_of(graph: dict[str, Any]) -> set[str]:
