@@ -18,8 +18,9 @@ _EVENT_PICTURE = 1
 _EVENT_PICTURE_WITH_METADATA = 4
 _JPEG = b"\xff\xd8\xff"
 _PNG = b"\x89PNG\r\n\x1a\n"
-#: VideoHelperSuite puts a frame index and a length-prefixed node id before its JPEG, under ComfyUI's own event number.
-_FOREIGN_PREFIX_BYTES = 20
+#: VideoHelperSuite puts a frame index and a node id before its JPEG, under ComfyUI's own event number: 24 bytes as
+#: recorded. So the picture is looked for in the first few bytes.
+_LONGEST_PREFIX_BYTES = 64
 
 
 @dataclass(frozen=True)
@@ -202,7 +203,5 @@ def _prompt_of(metadata: bytes) -> str | None:
 
 
 def _picture(prompt_id: str | None, data: bytes) -> Picture | None:
-    for start in (0, _FOREIGN_PREFIX_BYTES):
-        if data.startswith((_JPEG, _PNG), start):
-            return Picture(prompt_id, data[start:])
-    return None
+    start = 0 if data.startswith(_PNG) else data.find(_JPEG, 0, _LONGEST_PREFIX_BYTES)
+    return Picture(prompt_id, data[start:]) if start >= 0 else None

@@ -156,7 +156,7 @@ class Run:
     def _begin(self) -> tuple[Event, ...]:
         if self._started:
             return ()
-        self._started = True
+        self._started, self._stage = True, "starting"
         return (Started(),)
 
     def _move_to(self, node: str) -> None:

@@ -61,4 +61,4 @@ def _steps_factor(node: Mapping[str, Any]) -> float:
     steps = inputs.get("steps") if isinstance(inputs, dict) else None
     if isinstance(steps, bool) or not isinstance(steps, int):
         return 1.0
-    return min(max(steps, 4), 200) / 20
+    return min(max(steps, 8), 200) / 20
