@@ -64,7 +64,7 @@ class Candidate:
     kind: Literal["job_file", "text", "media"]
 
     @property
-    def files(self) -> tuple[str, ...]:
+    def members(self) -> tuple[str, ...]:
         """Every file that the drop owns, the deciding one first."""
         leading = tuple(path for path in (self.job_file, self.text_file) if path is not None)
         return leading + self.media

@@ -15,7 +15,7 @@ TASKS = ("text-to-video", "image-to-video", "face-swap")
 def drops_of(*paths):
     """The drops as (kind, name, files) and what is left alone."""
     candidates, left = group(paths, TASKS)
-    return [(drop.kind, drop.name, drop.files) for drop in candidates], list(left)
+    return [(drop.kind, drop.name, drop.members) for drop in candidates], list(left)
 
 
 def in_task(*names):
@@ -199,7 +199,7 @@ paths = st.builds(
 @given(st.lists(paths, unique=True, max_size=30), st.randoms())
 def test_each_file_is_in_one_place_at_most_and_order_does_not_matter(listing, random):
     candidates, left = group(listing, TASKS)
-    placed = [path for candidate in candidates for path in candidate.files] + list(left)
+    placed = [path for candidate in candidates for path in candidate.members] + list(left)
     assert len(placed) == len(set(placed))
     missed = set(listing) - set(placed)
     assert all(
@@ -209,4 +209,4 @@ def test_each_file_is_in_one_place_at_most_and_order_does_not_matter(listing, ra
     shuffled = list(listing)
     random.shuffle(shuffled)
     assert group(shuffled, TASKS) == (candidates, left)
-    assert all(candidate.files for candidate in candidates)
+    assert all(candidate.members for candidate in candidates)

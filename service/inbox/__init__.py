@@ -1,0 +1,1 @@
+"""Doors to the inbox: wake, look, claim, give back; one daemon at a time holds it."""

@@ -1,0 +1,238 @@
+"""Files that appear whole or not at all, are never replaced by accident, and stay after a power cut."""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import os
+import shutil
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from functools import cache
+from pathlib import Path
+from typing import BinaryIO
+
+# Linux knows renameat2(…, RENAME_NOREPLACE), macOS renamex_np(…, RENAME_EXCL); both are one act of the file system.
+_AT_FDCWD = -100
+_RENAME_NOREPLACE = 1
+_RENAME_EXCL = 4
+# What a file system answers that lacks an operation: NFS says EINVAL to RENAME_NOREPLACE, FAT says EPERM to links.
+_NO_SUCH_RENAME = frozenset({errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP})
+_NO_SUCH_LINK = frozenset({errno.EPERM, errno.EMLINK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP})
+_NO_SUCH_FSYNC = frozenset({errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EBADF})
+# Whoever may write to a share could plant a link or a pipe under the name of a draft.
+_NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+
+
+class Disk:
+    """
+    The effects on files that everything else is made of; each may be the last before a crash.
+
+    `before` is told of each effect just before it happens (its name and path). `exclusive_rename` and `hard_links` say
+    what may be tried; without both, the fallback for file systems that have neither is used.
+    """
+
+    def __init__(
+        self,
+        before: Callable[[str, Path], None] = lambda _effect, _path: None,
+        *,
+        exclusive_rename: bool = True,
+        hard_links: bool = True,
+    ) -> None:
+        self._before = before
+        self._exclusive_rename = exclusive_rename
+        self._hard_links = hard_links
+
+    def make_folders(self, folder: Path) -> None:
+        """Make a folder and its missing parents, durably; one that exists is fine. Raises OSError for a file there."""
+        if folder.is_dir():
+            return
+        self.make_folders(folder.parent)
+        self._before("mkdir", folder)
+        try:
+            folder.mkdir()
+        except FileExistsError:
+            # Somebody else was quicker, or the answer to our own request was lost on the way from a server.
+            if not folder.is_dir():
+                raise
+        self.fsync_folder(folder.parent)
+
+    def write_durable(self, path: Path, data: bytes) -> None:
+        """Put these bytes at a path: readers, and a crash, see the old file or the whole new one."""
+        self._replace(path, data, durable=True)
+
+    def write(self, path: Path, data: bytes) -> None:
+        """Put these bytes at a path: readers see the old file or the whole new one; a power cut may lose both."""
+        self._replace(path, data, durable=False)
+
+    def create(self, path: Path, data: bytes) -> None:
+        """Put these bytes durably at a path where nothing is; raises FileExistsError and leaves what is there."""
+        draft = draft_of(path)
+        self._fill(draft, data, durable=True)
+        self._place(draft, path)
+
+    def copy(self, source: Path, path: Path, draft: Path) -> None:
+        """Put a copy durably at a path where nothing is, by way of a draft in its folder; raises FileExistsError."""
+        self.copy_content(source, draft)
+        self._place(draft, path)
+
+    def copy_content(self, source: Path, target: Path) -> None:
+        """Write a copy of a plain file's bytes and fsync it; what was at the target is overwritten."""
+        self._before("copy", target)
+        try:
+            with source.open("rb") as reading, _new_file(target) as writing:
+                shutil.copyfileobj(reading, writing, 1 << 20)
+                writing.flush()
+                os.fsync(writing.fileno())
+        except OSError:
+            # A full disk must not stay full of our own drafts.
+            target.unlink(missing_ok=True)
+            raise
+
+    def rename(self, source: Path, target: Path) -> None:
+        """Rename, replacing what is at the target; an error is believed only if the source is still there."""
+        self._before("rename", source)
+        try:
+            source.rename(target)
+        except OSError:
+            # A server whose answer was lost is asked again and finds nothing: there and no longer here means it worked.
+            if os.path.lexists(source) or not os.path.lexists(target):
+                raise
+
+    def rename_new(self, source: Path, target: Path) -> None:
+        """
+        Rename to a name where nothing is; raises FileExistsError and leaves both.
+
+        May be repeated after a crash in its middle, in which case the file may have had both names for a while.
+        """
+        if self._exclusive_rename and self._rename_exclusively(source, target):
+            return
+        if self._hard_links and self._link_and_unlink(source, target):
+            return
+        self._rename_onto_placeholder(source, target)
+
+    def unlink(self, path: Path) -> None:
+        """Remove a file; one that isn't there is fine."""
+        self._before("unlink", path)
+        path.unlink(missing_ok=True)
+
+    def remove_folder(self, folder: Path) -> None:
+        """Remove an empty folder; one that isn't there is fine. Raises OSError if it isn't empty."""
+        self._before("rmdir", folder)
+        with suppress(FileNotFoundError):
+            folder.rmdir()
+
+    def fsync_folder(self, folder: Path) -> None:
+        """Make what was created, renamed and removed in a folder survive a power cut."""
+        self._before("fsync", folder)
+        opened = os.open(folder, os.O_RDONLY | getattr(os, "O_DIRECTORY", 0))
+        try:
+            os.fsync(opened)
+        except OSError as error:
+            # SMB and some FUSE file systems know no fsync of folders; their servers order renames themselves.
+            if error.errno not in _NO_SUCH_FSYNC:
+                raise
+        finally:
+            os.close(opened)
+
+    def _replace(self, path: Path, data: bytes, *, durable: bool) -> None:
+        draft = draft_of(path)
+        self._fill(draft, data, durable=durable)
+        self.rename(draft, path)
+        if durable:
+            self.fsync_folder(path.parent)
+
+    def _fill(self, draft: Path, data: bytes, *, durable: bool) -> None:
+        self._before("write", draft)
+        try:
+            with _new_file(draft) as file:
+                file.write(data)
+                file.flush()
+                if durable:
+                    os.fsync(file.fileno())
+        except OSError:
+            draft.unlink(missing_ok=True)
+            raise
+
+    def _place(self, draft: Path, path: Path) -> None:
+        try:
+            self.rename_new(draft, path)
+        except FileExistsError:
+            self.unlink(draft)
+            raise
+        self.fsync_folder(path.parent)
+
+    def _rename_exclusively(self, source: Path, target: Path) -> bool:
+        self._before("rename", source)
+        failed = _exclusive_rename()(os.fsencode(source), os.fsencode(target))
+        if not failed or _has_moved(source, target):
+            return True
+        if failed == errno.EEXIST and _is_same(source, target):
+            # Both names are ours: an earlier link was not followed by its unlink.
+            self.unlink(source)
+            return True
+        if failed not in _NO_SUCH_RENAME:
+            raise OSError(failed, os.strerror(failed), str(source), None, str(target))
+        return False
+
+    def _link_and_unlink(self, source: Path, target: Path) -> bool:
+        self._before("link", target)
+        try:
+            os.link(source, target, follow_symlinks=False)
+        except OSError as error:
+            if not _is_same(source, target) and not _has_moved(source, target):
+                if error.errno in _NO_SUCH_LINK:
+                    return False
+                raise
+        self.unlink(source)
+        return True
+
+    def _rename_onto_placeholder(self, source: Path, target: Path) -> None:
+        # Without exclusive renames and hard links (exFAT by way of some FUSE drivers) the name is taken by creating it
+        # empty, which is exclusive everywhere, and the file is renamed onto that. A crash between the two leaves an
+        # empty file and the whole one under its old name: nothing is lost, the next try counts the name as taken.
+        self._before("placeholder", target)
+        os.close(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
+        try:
+            self.rename(source, target)
+        except OSError:
+            with suppress(FileNotFoundError):
+                if not target.lstat().st_size:
+                    target.unlink()
+            raise
+
+
+def draft_of(path: Path) -> Path:
+    """Return the hidden name beside a path under which its next content is written."""
+    name = os.fsencode(path.name)[:240].decode("utf-8", "ignore")
+    return path.with_name(f".{name}.part")
+
+
+def _new_file(path: Path) -> BinaryIO:
+    return os.fdopen(os.open(path, _NEW_FILE, 0o666), "wb")
+
+
+def _has_moved(source: Path, target: Path) -> bool:
+    return os.path.lexists(target) and not os.path.lexists(source)
+
+
+def _is_same(source: Path, target: Path) -> bool:
+    with suppress(OSError):
+        return os.path.samestat(source.lstat(), target.lstat())
+    return False
+
+
+@cache
+def _exclusive_rename() -> Callable[[bytes, bytes], int]:
+    """Return the system's rename that never replaces: called with two paths it gives 0 or the error number."""
+    library = ctypes.CDLL(None, use_errno=True)
+    try:
+        if sys.platform == "darwin":
+            act, flag = library.renamex_np, ctypes.c_uint(_RENAME_EXCL)
+            return lambda source, target: ctypes.get_errno() if act(source, target, flag) else 0
+        act, flag = library.renameat2, ctypes.c_uint(_RENAME_NOREPLACE)
+    except AttributeError:
+        return lambda _source, _target: errno.ENOSYS
+    here = ctypes.c_int(_AT_FDCWD)
+    return lambda source, target: ctypes.get_errno() if act(here, source, here, target, flag) else 0

@@ -1,0 +1,201 @@
+"""The one gate that takes a user's file out of the inbox: to done or rejected, or back to where it was dropped."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import suppress
+from itertools import count
+from pathlib import Path
+from typing import Literal
+
+from service.inbox.record import RECORD, Claim, Member, is_inside
+from service.naming import fit
+
+Where = Literal["done", "rejected"]
+
+#: The last line of each reason file; only files that end with it are ours to remove.
+_OURS = "Reeldrop removes this note when {name} is dropped again."
+#: A name that was free when chosen is hardly ever taken twice; a file in the place of a folder is, always.
+_MOST_PLANS = 10
+_NAME_TAKEN = (
+    "These files were about to go back to the folder they came from, but files of the same names have taken their "
+    "place since. Nothing was done with them. To use them, move them back under other names."
+)
+
+
+def give_back(claim: Claim, inbox: Path, where: Where, reason: str | None) -> Path:
+    """
+    Move a claim's files to inbox/<where>/<task>/<grouping>/ under their exact names and return the folder they are in.
+
+    Nothing is replaced: if one name is taken there, the whole drop goes into NAME_2/. With "rejected" the reason is put
+    beside them as NAME.reason.txt. Then the claim's folder goes. May be repeated after a crash at any point; a claim
+    that is gone already has been given back. After trouble with the disk or share (OSError) it may be repeated.
+    """
+    if not claim.members:
+        clear_folder(claim)
+    elif claim.folder.is_dir():
+        if claim.record.get("returning", {}).get("where") != where:
+            _intend(claim, inbox, where, reason if where == "rejected" else None)
+        finish_return(claim, inbox)
+    folder: str = claim.record.get("returning", {}).get("folder", where)
+    return inbox / folder
+
+
+def put_back(claim: Claim, inbox: Path) -> None:
+    """
+    Move a claim's files back to where they were dropped, and remove the claim.
+
+    A file whose old name is taken by now goes to rejected instead, with the reason. May be repeated after a crash.
+    """
+    if claim.record["stage"] != "returning":
+        claim.rewrite(stage="returning", returning={"where": "inbox"})
+    finish_return(claim, inbox)
+
+
+def finish_return(claim: Claim, inbox: Path) -> None:
+    """Do what a claim's record says about its return, from wherever it was left, and remove the claim."""
+    if claim.record["returning"]["where"] == "inbox":
+        _move_home(claim, inbox)
+        if claim.held():
+            _intend(claim, inbox, "rejected", _NAME_TAKEN)
+    if claim.record["returning"]["where"] != "inbox":
+        _move_out_somewhere(claim, inbox)
+    remove(claim)
+
+
+def remove(claim: Claim) -> None:
+    """Remove a claim's folder with what we put there; raises ValueError while it holds a file that a user dropped."""
+    if claim.held():
+        raise ValueError(f"{claim.folder} still holds {claim.held()[0].path}")
+    clear_folder(claim)
+
+
+def clear_folder(claim: Claim) -> None:
+    """Remove the folder of a claim; its record goes last, for a folder without one is known to be empty."""
+    with suppress(FileNotFoundError):
+        for entry in sorted(os.scandir(claim.folder), key=lambda entry: entry.name == RECORD):
+            if entry.is_dir(follow_symlinks=False):
+                shutil.rmtree(entry.path)
+            else:
+                claim.disk.unlink(Path(entry.path))
+        claim.disk.remove_folder(claim.folder)
+
+
+def forget_reason(claim: Claim, inbox: Path) -> None:
+    """Remove the reason file that an earlier drop of this name left in rejected; nobody else's file is touched."""
+    if not claim.members:
+        return
+    note = inbox / "rejected" / claim.home / _reason_name(claim)
+    with suppress(FileNotFoundError, NotADirectoryError):
+        if _is_note(note, claim.name):
+            claim.disk.unlink(note)
+
+
+def _intend(claim: Claim, inbox: Path, where: Where, reason: str | None) -> None:
+    """Choose a folder where every name is free, and save that this is where the files go."""
+    base = inbox / where / claim.home
+    names = [_target_name(claim, member) for member in claim.held()] + ([_reason_name(claim)] if reason else [])
+    folder = next(folder for folder in _folders(base, claim.name) if not any(map(os.path.lexists, _in(folder, names))))
+    inodes = {member.path: claim.file_of(member.path).lstat().st_ino for member in claim.held()}
+    plan = {"where": where, "folder": folder.relative_to(inbox).as_posix(), "reason": reason, "inodes": inodes}
+    claim.rewrite(stage="returning", returning=plan)
+
+
+def _folders(base: Path, name: str) -> Iterator[Path]:
+    yield base
+    # A new grouping folder, so one that exists already is somebody else's.
+    yield from (folder for number in count(2) if not os.path.lexists(folder := base / fit(name, f"_{number}")))
+
+
+def _in(folder: Path, names: list[str]) -> list[Path]:
+    return [folder / name for name in names]
+
+
+def _move_out_somewhere(claim: Claim, inbox: Path) -> None:
+    for _ in range(_MOST_PLANS):
+        if _move_out(claim, inbox):
+            return
+        plan = claim.record["returning"]
+        _take_back_in(claim, inbox)
+        _intend(claim, inbox, plan["where"], plan["reason"])
+    raise FileExistsError(errno.EEXIST, "no free name to return a drop to", str(_planned_folder(claim, inbox)))
+
+
+def _move_out(claim: Claim, inbox: Path) -> bool:
+    """Move everything to its planned folder; False if a name there was taken after it had been chosen."""
+    plan, disk = claim.record["returning"], claim.disk
+    folder = _planned_folder(claim, inbox)
+    try:
+        disk.make_folders(folder)
+        for member in claim.held():
+            disk.rename_new(claim.file_of(member.path), folder / _target_name(claim, member))
+        if plan["reason"]:
+            _write_reason(claim, folder, plan["reason"])
+    except FileExistsError:
+        return False
+    disk.fsync_folder(folder)
+    return True
+
+
+def _take_back_in(claim: Claim, inbox: Path) -> None:
+    """Bring what was moved out already back into the claim, so that the whole drop can go elsewhere."""
+    folder = _planned_folder(claim, inbox)
+    inodes: dict[str, int] = claim.record["returning"]["inodes"]
+    for member in claim.members:
+        out = folder / _target_name(claim, member)
+        if not claim.holds(member) and _inode(out) == inodes.get(member.path, -1):
+            claim.disk.rename_new(out, claim.file_of(member.path))
+
+
+def _move_home(claim: Claim, inbox: Path) -> None:
+    # The deciding file last: a drop is complete once it is there.
+    for member in reversed(claim.held()):
+        home = inbox / member.path
+        with suppress(FileExistsError, NotADirectoryError):
+            claim.disk.make_folders(home.parent)
+            claim.disk.rename_new(claim.file_of(member.path), home)
+            claim.disk.fsync_folder(home.parent)
+
+
+def _write_reason(claim: Claim, folder: Path, reason: str) -> None:
+    note = folder / _reason_name(claim)
+    shown = claim.name.encode("utf-8", "replace").decode()
+    data = f"{reason.rstrip()}\n\n{_OURS.format(name=shown)}\n".encode("utf-8", "replace")
+    with suppress(FileNotFoundError):
+        if note.read_bytes() == data:
+            return
+    claim.disk.create(note, data)
+
+
+def _is_note(path: Path, name: str) -> bool:
+    ending = _OURS.format(name=name.encode("utf-8", "replace").decode())
+    return path.read_bytes().decode("utf-8", "replace").rstrip("\n").endswith("\n" + ending)
+
+
+def _reason_name(claim: Claim) -> str:
+    return fit(claim.name, ".reason.txt")
+
+
+def _target_name(claim: Claim, member: Member) -> str:
+    """Return the exact name that was dropped; should two members share one, the later keeps its name in the claim."""
+    own = member.path.rpartition("/")[2]
+    earlier = claim.members[: claim.members.index(member)]
+    clash = any(other.path.rpartition("/")[2] == own for other in earlier)
+    return claim.file_of(member.path).name if clash else own
+
+
+def _planned_folder(claim: Claim, inbox: Path) -> Path:
+    folder: str = claim.record["returning"]["folder"]
+    # Whoever may write to the share may write to claim.json.
+    if not is_inside(folder) or folder.split("/", 1)[0] not in ("done", "rejected"):
+        raise ValueError(f"{claim.folder / RECORD} names a folder outside of done and rejected")
+    return inbox / folder
+
+
+def _inode(path: Path) -> int | None:
+    with suppress(OSError):
+        return path.lstat().st_ino
+    return None

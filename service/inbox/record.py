@@ -1,0 +1,149 @@
+"""A claim: a folder of its own in the inbox that holds a drop's files and a durable record of what they were."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from service.disk import Disk
+from service.drops import grouping_of, name_of, task_of
+from service.naming import fold
+from service.settling import FileFacts
+
+RECORD = "claim.json"
+#: What the record itself says; callers save their own keys beside these.
+RESERVED_KEYS = frozenset({"schema", "drop", "host", "boot", "members", "stage", "returning"})
+
+
+@dataclass(frozen=True)
+class Member:
+    """One file of a drop as it was seen before the claim; the path is inbox-relative, POSIX, from os.fsdecode."""
+
+    path: str
+    facts: FileFacts
+
+
+class Claim:
+    """
+    One claimed drop: its folder, its id, its members and its record (the content of claim.json).
+
+    `stage` in the record is "claiming" until the caller first saves something, and "returning" once its files are on
+    their way out. A claim may have no members: then it only remembers what the caller saves.
+    """
+
+    def __init__(self, folder: Path, record: dict[str, Any], disk: Disk) -> None:
+        self.folder = folder
+        self.record = record
+        self.disk = disk
+        self.drop_id: str = record["drop"]
+        self.members: tuple[Member, ...] = tuple(_member(entry) for entry in record["members"])
+        self._stored: dict[str, str] = {entry["path"]: entry["stored"] for entry in record["members"]}
+
+    def file_of(self, path: str) -> Path:
+        """Return where the member with this inbox-relative path lies in the claim; raises KeyError for other paths."""
+        return self.folder / self._stored[path]
+
+    def holds(self, member: Member) -> bool:
+        """Tell whether this member lies in the claim now."""
+        return os.path.lexists(self.file_of(member.path))
+
+    def held(self) -> tuple[Member, ...]:
+        """Return the members that lie in the claim now."""
+        return tuple(member for member in self.members if self.holds(member))
+
+    @property
+    def inbox(self) -> Path:
+        """The inbox that the claim is in."""
+        return self.folder.parents[2]
+
+    @property
+    def name(self) -> str:
+        """NAME as dropped, from the deciding member; empty for a claim without members."""
+        return name_of(self.members[0].path) if self.members else ""
+
+    @property
+    def home(self) -> str:
+        """The task and grouping folder of the drop, inbox-relative; empty for a claim without members."""
+        first = self.members[0].path if self.members else ""
+        return "/".join(part for part in (task_of(first), grouping_of(first)) if part)
+
+    def save(self, **more: Any) -> None:
+        """
+        Add these keys to claim.json, durably.
+
+        Raises FileNotFoundError if the claim's folder is gone: another daemon has it, and nothing more may happen here.
+        """
+        if taken := RESERVED_KEYS & set(more):
+            raise ValueError(f"a claim's record keeps {', '.join(sorted(taken))} for itself")
+        self.rewrite(stage="claimed" if self.record["stage"] == "claiming" else self.record["stage"], **more)
+
+    def rewrite(self, **changes: Any) -> None:
+        """Change the record itself, durably; for the rooms of the inbox."""
+        changed = self.record | changes
+        self.disk.write_durable(self.folder / RECORD, encode(changed))
+        self.record.update(changes)
+
+
+def encode(record: dict[str, Any]) -> bytes:
+    """Return a record as JSON; names that are no UTF-8 survive as escapes."""
+    return json.dumps(record, indent=1).encode("ascii")
+
+
+def read_claim(folder: Path, disk: Disk) -> Claim:
+    """Return a folder's claim. Raises FileNotFoundError without a record, ValueError if it can't be read."""
+    data = (folder / RECORD).read_bytes()
+    try:
+        return Claim(folder, json.loads(data), disk)
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"{folder / RECORD} is not the record of a claim") from error
+
+
+def entries_of(members: Sequence[Member]) -> list[dict[str, Any]]:
+    """Return what the record says of each member: path, name in the claim, size, times, inode."""
+    taken = {fold(RECORD)}
+    entries = []
+    for number, member in enumerate(members, start=1):
+        stored = member.path.rpartition("/")[2]
+        # A job file may be called claim.json, and disks may ignore case: the claim's own files come first.
+        if fold(stored) in taken or stored.startswith("publish-"):
+            stored = f"member-{number}{Path(stored).suffix}"
+        taken.add(fold(stored))
+        facts = member.facts
+        entries.append(
+            {
+                "path": member.path,
+                "stored": stored,
+                "size": facts.size,
+                "mtime_ns": facts.mtime_ns,
+                "ctime_ns": facts.ctime_ns,
+                "inode": facts.inode,
+                "device": facts.device,
+                "links": facts.links,
+            }
+        )
+    return entries
+
+
+def is_inside(path: str) -> bool:
+    """Tell whether a relative POSIX path stays below the folder that it is joined to."""
+    return bool(path) and not path.startswith("/") and ".." not in path.split("/")
+
+
+def _member(entry: dict[str, Any]) -> Member:
+    # Whoever may write to the share may write here.
+    if not is_inside(entry["path"]) or not is_inside(entry["stored"]) or "/" in entry["stored"]:
+        raise ValueError("a claim's member lies outside of the inbox")
+    facts = FileFacts(
+        size=entry["size"],
+        mtime_ns=entry["mtime_ns"],
+        ctime_ns=entry["ctime_ns"],
+        inode=entry["inode"],
+        device=entry["device"],
+        links=entry["links"],
+        kind="file",
+    )
+    return Member(entry["path"], facts)

@@ -1,0 +1,90 @@
+"""The outbox: results, status files and previews, each whole or not at all; a result is never replaced."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from pathlib import Path, PurePosixPath
+from typing import Any
+from uuid import uuid4
+
+from service.disk import Disk
+from service.naming import fold
+
+#: What a result may end with, ours or not: a file of this ending and a job's name takes that name.
+RESULT_SUFFIXES = (".mp4", ".webm", ".mov", ".mkv", ".gif", ".webp", ".png", ".jpg", ".jpeg", ".avi", ".m4v")
+_OURS = (".status.json", ".preview.jpg")
+
+
+class Outbox:
+    """
+    One outbox folder; paths are relative POSIX strings such as "text-to-video/harbour.mp4".
+
+    Trouble with the disk or share is raised as OSError and leaves no file under a final name.
+    """
+
+    def __init__(self, root: Path, disk: Disk | None = None) -> None:
+        self.root = root
+        self._disk = disk or Disk()
+        # Two threads may show the same job; both write by way of one draft.
+        self._lock = threading.Lock()
+
+    def publish(self, source: Path, relative: str) -> Path:
+        """
+        Put a copy of a finished file into the outbox and return its path; the source stays.
+
+        Raises FileExistsError if anything is there already. What an earlier try left half copied goes first.
+        """
+        target = self._path(relative)
+        self._disk.make_folders(target.parent)
+        for draft in _drafts(target):
+            self._disk.unlink(draft)
+        self._disk.copy(source, target, target.with_name(f".{target.name}.{uuid4().hex[:12]}.part"))
+        return target
+
+    def write_status(self, relative: str, document: Mapping[str, Any], durable: bool = True) -> None:  # noqa: FBT001, FBT002
+        """Replace a status file with this document; state changes are written durably, progress needs not."""
+        text = json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+        # A name that is no UTF-8 becomes the escape that JSON has for it.
+        self._write(relative, text.encode("utf-8", "backslashreplace"), durable=durable)
+
+    def write_preview(self, relative: str, jpeg: bytes) -> None:
+        """Replace a preview with these bytes."""
+        self._write(relative, jpeg, durable=False)
+
+    def remove(self, relative: str) -> None:
+        """Remove a status file or preview of ours, if it is there; raises ValueError for any other file."""
+        if not relative.endswith(_OURS):
+            raise ValueError(f"{relative} is not ours to remove")
+        with self._lock:
+            self._disk.unlink(self._path(relative))
+
+    def taken(self, folder: str, name: str, suffixes: Iterable[str] = RESULT_SUFFIXES) -> bool:
+        """Tell whether a file of this name and one of these endings lies in a folder, by any case or Unicode form."""
+        names = {fold(name + suffix) for suffix in suffixes}
+        with suppress(FileNotFoundError, NotADirectoryError):
+            return any(fold(entry.name) in names for entry in self._path(folder).iterdir())
+        return False
+
+    def durable_write(self, path: Path, data: bytes) -> None:
+        """Put these bytes at any path: readers, and a crash, see the old file or the whole new one."""
+        self._disk.write_durable(path, data)
+
+    def _write(self, relative: str, data: bytes, *, durable: bool) -> None:
+        path = self._path(relative)
+        with self._lock:
+            self._disk.make_folders(path.parent)
+            (self._disk.write_durable if durable else self._disk.write)(path, data)
+
+    def _path(self, relative: str) -> Path:
+        parts = PurePosixPath(relative)
+        if parts.is_absolute() or ".." in parts.parts or not parts.parts:
+            raise ValueError(f"{relative!r} is not a path inside the outbox")
+        return self.root / parts
+
+
+def _drafts(target: Path) -> list[Path]:
+    beginning = f".{target.name}."
+    return [path for path in target.parent.iterdir() if path.name.startswith(beginning) and path.name.endswith(".part")]
