@@ -104,14 +104,14 @@ def frames(path: Path, format_name: str, keep: Callable[[int, float], bool]) -> 
     """Decode all frames in order and give those that `keep(number, time_s)` asks for: number, time, upright RGB."""
     name = trouble.name_of(path)
     with open_picture(path, format_name, name=name) as image:
-        time_s = 0.0
+        time_ms = 0.0
         for number in range(frame_count(image, format_name)):
             image.seek(number)
             _check_size(image, name, trouble.MAX_PICTURE_PIXELS)
             image.load()
-            if keep(number, time_s):
-                yield number, time_s, np.asarray(to_rgb(image))
-            time_s += image.info.get("duration", 0) / 1000
+            if keep(number, time_ms / 1000):
+                yield number, time_ms / 1000, np.asarray(to_rgb(image))
+            time_ms += image.info.get("duration", 0)
 
 
 def save_upright(path: Path, format_name: str, target: Path) -> tuple[int, int]:
