@@ -273,16 +273,22 @@ class Audio:
 
     def cut(self, samples: int) -> Audio:
         """Return the first `samples` samples, fewer if there are fewer."""
+        return self.part(0, min(samples, self.samples))
+
+    def part(self, first: int, samples: int) -> Audio:
+        """Return `samples` samples from `first` on."""
 
         def pull(check: Check) -> Iterator[Sound]:
-            left = samples
+            position = 0
             for block in self.pull(check):
-                if left <= 0:
+                inside = block[:, max(0, first - position) : max(0, first + samples - position)]
+                position += block.shape[1]
+                if inside.size:
+                    yield inside
+                if position >= first + samples:
                     return
-                yield block[:, :left]
-                left -= block.shape[1]
 
-        return Audio(self.rate, self.channels, min(samples, self.samples), pull)
+        return Audio(self.rate, self.channels, samples, pull)
 
 
 def silence(rate: int, channels: int, samples: int) -> Audio:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from service.engine.node import NodeClass
-from service.engine.nodes import audio, loaders, pictures, sampling, saving, videos
+from service.engine.nodes import audio, loaders, pictures, sampling, saving, vhs, videos
 
 NODE_CLASSES: Mapping[str, NodeClass] = {
     declared.name: declared
-    for room in (loaders, pictures, sampling, saving, videos, audio)
+    for room in (loaders, pictures, sampling, saving, videos, vhs, audio)
     for declared in room.CLASSES
 }

@@ -71,7 +71,7 @@ def with_tokens(prefix: str, width: int, height: int) -> str:
     now = time.localtime()
     values = {token: time.strftime(form, now) for token, form in TOKENS.items()}
     values |= {"width": str(width), "height": str(height)}
-    return re.sub(r"%(\w+)%", lambda match: values.get(match[1], match[0]), prefix)
+    return re.sub(f"%({'|'.join(values)})%", lambda match: values[match[1]], prefix)
 
 
 @contextmanager

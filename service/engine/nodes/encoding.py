@@ -35,6 +35,7 @@ class Coding:
     options: Mapping[str, str] = field(default_factory=dict)
     container: Mapping[str, str] = field(default_factory=dict)
     sound: str = "aac"
+    tag: str | None = None
 
 
 def rate_of(value: float | Fraction) -> Fraction:
@@ -72,6 +73,8 @@ def video_stream(output: OutputContainer, frames: Frames, rate: Fraction, coding
     stream = cast(VideoStream, output.add_stream(coding.codec, rate=rate, options=dict(coding.options)))
     stream.width, stream.height, stream.pix_fmt = frames.width, frames.height, coding.pixels
     stream.codec_context.thread_count = THREADS
+    if coding.tag:
+        stream.codec_context.codec_tag = coding.tag
     stream.codec_context.time_base = 1 / rate
     if coding.pixels.startswith("yuv"):
         # Said in the file, so that players don't guess by the size.
