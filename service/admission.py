@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
-import shutil
 import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
-from dataclasses import dataclass, replace
-from pathlib import Path, PurePosixPath
+from dataclasses import replace
+from pathlib import PurePosixPath
 from typing import Any
 
 from service import guard
@@ -17,9 +15,9 @@ from service.comfy import preflight
 from service.config import Config
 from service.ending import Ending
 from service.errors import Problem, Rejected, Unavailable, error_of, internal_problem
-from service.examiner import Examiner
-from service.inbox.claim import Claim
-from service.job import Drop, Hold, Job, MediaFacts, MediaKind, Render, State
+from service.examination import Examination, Input
+from service.inbox.record import Claim
+from service.job import Drop, Hold, Job, Render, State
 from service.jobfile import JobSettings, expand
 from service.naming import numbered
 from service.reading import Dropped, Library, Missing, Reading, read
@@ -31,21 +29,6 @@ LOG = logging.getLogger(__name__)
 _READ_BYTES = (1 << 20) + 1
 
 
-@dataclass(frozen=True)
-class Input:
-    """One examined picture or video: what it is and what will be uploaded in its place."""
-
-    role: str
-    file: str
-    sha256: str
-    facts: MediaFacts
-    #: Where the bytes to upload lie: "work" (a base name in the drop's work folder) or "claim" (a member's path).
-    where: str
-    prepared: str
-    #: What the server calls it once it is uploaded.
-    reference: str
-
-
 class Admission:
     """Examines, binds, guards and queues; what has no media is done at once, the rest beside the intake thread."""
 
@@ -55,8 +38,7 @@ class Admission:
         library: Library,
         register: Register,
         ending: Ending,
-        examiner: Examiner,
-        work: Path,
+        examination: Examination,
         pool: Executor,
         *,
         object_info: Callable[[], Mapping[str, Any] | None],
@@ -70,8 +52,7 @@ class Admission:
         self._register = register
         self._store = register.store
         self._ending = ending
-        self._examiner = examiner
-        self._work = work
+        self._examination = examination
         self._pool = pool
         self._object_info = object_info
         self._queued = queued
@@ -126,13 +107,13 @@ class Admission:
         if claim.record["problem"]:
             raise Rejected(Problem(**claim.record["problem"]))
         reading = self._read(claim)
-        inputs = [self._examine(claim, role, file, reading) for role, file in reading.roles.items()]
+        inputs = [self._examination.examine(claim, role, file, reading) for role, file in reading.roles.items()]
         drop = self._store.drop(claim.drop_id)
         assert drop is not None
         seed, cells = self._expand(claim, reading)
+        identities = self._ids(claim, job, len(cells))
         bounds = [
-            self._bind(reading, cell, inputs, identity["id"])
-            for cell, identity in zip(cells, self._ids(claim, job, len(cells)), strict=True)
+            self._bind(reading, cell, inputs, identity["id"]) for cell, identity in zip(cells, identities, strict=True)
         ]
         name = claim.record.get("outbox_name") or self._register.free_name(drop, len(cells))
         claim.save(outbox_name=name)
@@ -166,7 +147,7 @@ class Admission:
         return seed, expand(settings.model_copy(update={"seed": seed}))
 
     def _ids(self, claim: Claim, job: Job, jobs: int) -> list[dict[str, str]]:
-        """Return each job's id and prompt id; saved in the claim before anything uses them: a crash repeats the same."""
+        """Return each job's id and prompt id, saved in the claim before anything uses them: a crash repeats them."""
         saved = claim.record.get("jobs")
         if saved and len(saved) == jobs:
             return list(saved)
@@ -174,61 +155,6 @@ class Admission:
         identities = [{"id": identity, "prompt_id": self._new_prompt_id()} for identity in ids]
         claim.save(jobs=identities)
         return identities
-
-    # its media -------------------------------------------------------------------------------------------------------
-
-    def _examine(self, claim: Claim, role: str, file: str, reading: Reading) -> Input:
-        source = self._source(claim, role, file)
-        facts = self._examiner.probe(source)
-        wanted = reading.workflow.roles[role]
-        if facts.kind is not wanted:
-            title = f"{file} is a {facts.kind}, and {role} must be a {wanted}."
-            raise Rejected(Problem("media_kind", title, f"Drop a {wanted} in its place."))
-        screening = self._examiner.screen(source, facts)
-        if screening.hit:
-            raise Rejected(
-                Problem(
-                    "nudity_found",
-                    f"{file} was screened as showing nudity (score {screening.score:.2f}, the limit is 0.50).",
-                    "Use another picture; this task takes none with nudity.",
-                )
-            )
-        where, prepared = "work", source.name
-        if facts.kind is MediaKind.PICTURE:
-            prepared = f"{role}.png"
-            facts = self._examiner.prepare(source, self._folder(claim.drop_id) / prepared)
-        elif role not in claim.record["shared"]:
-            where, prepared = (
-                "claim",
-                next(member.path for member in claim.members if claim.file_of(member.path) == source),
-            )
-        reference = f"reeldrop/{claim.drop_id}/{role}{PurePosixPath(prepared).suffix.lower()} [temp]"
-        with source.open("rb") as content:
-            sha256 = hashlib.file_digest(content, "sha256").hexdigest()
-        return Input(role, file, sha256, facts, where, prepared, reference)
-
-    def _source(self, claim: Claim, role: str, file: str) -> Path:
-        shared = claim.record["shared"].get(role)
-        if shared is None:
-            return next(
-                claim.file_of(member.path) for member in claim.members if PurePosixPath(member.path).name == file
-            )
-        copy = self._folder(claim.drop_id) / f"shared-{role}{PurePosixPath(file).suffix}"
-        if not copy.exists():
-            part = copy.with_name(f".{copy.name}.part")
-            try:
-                shutil.copyfile(claim.inbox / shared, part)
-            except FileNotFoundError:
-                raise Rejected(
-                    Problem("media_missing", f"{file} is gone.", "Drop it again, then the job file.")
-                ) from None
-            part.replace(copy)
-        return copy
-
-    def _folder(self, drop_id: str) -> Path:
-        folder = self._work / drop_id
-        folder.mkdir(parents=True, exist_ok=True)
-        return folder
 
     # the graph -------------------------------------------------------------------------------------------------------
 
@@ -248,7 +174,7 @@ class Admission:
         outputs_of = {name: entry.get("output", ()) for name, entry in known.items()} if known else None
         problems = guard.check_graph(bound.graph, list(references.values()), outputs_of)
         if not problems and known is not None:
-            problems = preflight.check(bound.graph, known)
+            problems = preflight.check(bound.graph, known, uploads=set(references.values()))
         if problems:
             raise Rejected(*problems)
         return bound
@@ -269,43 +195,49 @@ class Admission:
             {"role": each.role, "where": each.where, "file": each.prepared, "reference": each.reference}
             for each in inputs
         ]
-        common = {
-            "workflow": reading.workflow.name,
-            "chosen": reading.why,
-            "inputs": shown,
-            "graph_hash": reading.workflow.graph_hash,
-        }
-        several = len(cells) > 1
-        added: list[Job] = []
         job = self._register.rename(job, name)
+        job = replace(
+            job,
+            workflow=reading.workflow.name,
+            chosen=reading.why,
+            inputs=shown,
+            graph_hash=reading.workflow.graph_hash,
+            seed=seed,
+        )
+        identities = claim.record["jobs"]
+        several = len(cells) > 1
+        rows = [
+            replace(
+                job,
+                id=identity["id"],
+                batch=job.id if several else None,
+                name=numbered(name, number) if several else name,
+                state=State.QUEUED,
+                queued_at=utc_now(),
+                seed=cell.seed,
+                settings=bound.settings,
+                adjusted=list(bound.adjusted),
+            )
+            for number, (cell, bound, identity) in enumerate(zip(cells, bounds, identities, strict=True), start=1)
+        ]
         with self._store.transaction():
-            if several:
-                job = self._store.move(job.id, State.QUEUED, kind="batch", seed=seed, **common)
-            for number, (cell, bound, identity) in enumerate(
-                zip(cells, bounds, claim.record["jobs"], strict=True), start=1
-            ):
-                values = {**common, "seed": cell.seed, "settings": bound.settings, "adjusted": list(bound.adjusted)}
-                if several:
-                    row = replace(
-                        job, id=identity["id"], kind="job", batch=job.id, name=numbered(name, number), **values
-                    )
-                    self._store.add(row)
-                    added.append(row)
-                render = Render(
-                    identity["id"],
-                    identity["prompt_id"],
-                    dict(bound.graph),
-                    bound.output_node,
-                    bound.expected,
-                    dict(bound.weights),
-                    uploads,
-                )
-                self._store.plan(render)
-                if not several:
-                    job = self._store.move(job.id, State.QUEUED, **values)
-        self._register.show(job)
-        for row in added:
-            self._register.show(row)
+            self._store.queue(job, rows)
+            for bound, identity in zip(bounds, identities, strict=True):
+                self._store.plan(_render(identity, bound, uploads))
+        for queued in self._store.of_drop(claim.drop_id):
+            self._register.show(queued)
+
+
+def _render(identity: Mapping[str, str], bound: Bound, uploads: list[dict[str, str]]) -> Render:
+    return Render(
+        identity["id"],
+        identity["prompt_id"],
+        dict(bound.graph),
+        bound.output_node,
+        bound.expected,
+        dict(bound.weights),
+        uploads,
+    )
 
 
 def drop_of_record(claim: Claim) -> Drop:

@@ -20,11 +20,13 @@ from service.comfy.embedded import EmbeddedEngine
 from service.config import Config
 from service.ending import Ending
 from service.errors import Unavailable
+from service.examination import Examination
 from service.examiner import Classifier, Examiner, OpenNsfw
 from service.housekeeping import Housekeeping
-from service.inbox.claim import Claim, Claims
-from service.inbox.filesystem import kind_of
-from service.inbox.lease import Lease, marker, take
+from service.inbox.claim import Claims
+from service.inbox.lease import Lease, take
+from service.inbox.record import Claim
+from service.inbox.roots import kind_of, marker
 from service.inbox.watch import Watch
 from service.intake import Intake
 from service.job import LIVE, Job, State, new_id
@@ -88,6 +90,10 @@ class App:
         self._threads: list[threading.Thread] = []
         self._fallen: list[str] = []
         self.lanes: list[Lane] = []
+        #: Called with each job right after its change was saved and shown; must be quick.
+        self.on_change: Callable[[Job], None] | None = None
+        #: Called once when everything is running.
+        self.on_start: Callable[[], None] | None = None
 
     def open(self) -> None:
         """Take the inbox and build every room; raises Unavailable with the cure where something is missing."""
@@ -109,13 +115,15 @@ class App:
         daemon = f"{socket.gethostname()}/{os.getpid()}"
         self.outbox = Outbox(config.output_dir)
         self.register = Register(self.store, self.outbox, daemon, time.monotonic)
+        if self.on_change:
+            self.register.listen(self.on_change)
         work = config.state_dir / "work"
         self.ending = Ending(self.register, config.inbox_dir, work)
         self._claims = Claims(config.inbox_dir, self.lease.host, self.lease.boot, self.lease.epoch)
         temporary = config.temp_dir or config.state_dir / "tmp"
         temporary.mkdir(parents=True, exist_ok=True)
         self._drops_examiner = Examiner("drops", self._classifier, temporary=temporary)
-        self._results_examiner = Examiner("results", self._classifier, temporary=temporary)
+        self._results_examiner = Examiner("results", self._classifier, temporary=temporary, results=True)
         self._pool = ThreadPoolExecutor(max_workers=3, thread_name_prefix="publishing")
         self.publishing = Publishing(self.register, self.ending, self.outbox, self._results_examiner, work, self._pool)
         self._build_lanes()
@@ -157,8 +165,7 @@ class App:
             self.library,
             self.register,
             self.ending,
-            self._drops_examiner,
-            work,
+            Examination(self._drops_examiner, self.config.inbox_dir, work),
             self._pool,
             object_info=self._object_info,
             queued=self._wake_lanes,
@@ -200,6 +207,9 @@ class App:
         self._start("intake", self._take_in)
         for lane in self.lanes:
             self._start(f"lane {lane.name}", lane.run)
+        if self.on_start:
+            self.on_start()
+        self._wake.set()
 
     def _start(self, name: str, run: Callable[[], None]) -> None:
         def guarded() -> None:
@@ -216,7 +226,12 @@ class App:
     def _recover(self) -> None:
         for job in self.store.in_states(*LIVE):
             self.register.show(job)
-        for claim in self._claims.resume():
+        claims = self._claims.resume()
+        for drop in self.store.claimed_drops():
+            # Its files were on their way back when we stopped; resuming the claims has brought them there.
+            if drop.id not in {claim.drop_id for claim in claims}:
+                self.store.mark_drop(drop.id, returned_to="resumed")
+        for claim in claims:
             self._take_up(claim)
         self.ending.close_all()
         self.intake.recall()
@@ -236,6 +251,7 @@ class App:
         while not self._stop.is_set():
             self._wake.clear()
             try:
+                marker(self.config.inbox_dir, self.store.marker(str(self.config.inbox_dir)))
                 self.admission.retry_held()
                 self.publishing.retry_held()
                 self.ending.close_all()
@@ -257,9 +273,11 @@ class App:
             self.watch = Watch([self.config.inbox_dir], self._wake.set)
             self.watch.start()
 
-    def idle(self) -> bool:
-        """Return whether nothing is waiting to become whole, queued, running or being published."""
-        return not self.store.in_states(*LIVE, limit=1) and not self.publishing.busy()
+    def finished(self) -> bool:
+        """Return whether the newest look found nothing to do and every job that can go on by itself has ended."""
+        live = self.store.in_states(*LIVE)
+        waiting_for_media = all(job.state is State.WAITING and job.hold is not None for job in live)
+        return self.intake.settled and waiting_for_media and not self.publishing.busy() and not self.admission.held
 
     def wake(self) -> None:
         """Look at the inbox now."""

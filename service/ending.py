@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from service.inbox.claim import Claim
+from service.inbox.record import Claim
 from service.inbox.giveback import give_back
 from service.job import ENDED, Job, State
 from service.register import Register

@@ -6,14 +6,17 @@ import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from service.config import Config
 from service.drops import Candidate, group
 from service.ending import Ending
 from service.errors import Problem, Rejected
-from service.inbox.claim import Claim, ClaimLost, Claims, Member, MembersChanged
-from service.inbox.filesystem import kind_of
+from service.inbox.claim import ClaimLost, Claims, MembersChanged
+from service.inbox.giveback import forget_reason
 from service.inbox.look import has_writer, look
+from service.inbox.record import Claim, Member
+from service.inbox.roots import kind_of
 from service.inbox.structure import structural_end
 from service.job import Drop, Hold, Job, State
 from service.reading import Dropped, Library, Missing, named_files, parse, read
@@ -68,6 +71,9 @@ class Intake:
         self._folder_changed_s: dict[str, float] = {}
         self._seen: dict[str, Seen] = {}
         self._due_s: float | None = None
+        self._pending = False
+        #: Whether the newest look found nothing that time alone will make whole.
+        self.settled = False
         #: Files that are no drop and that nobody touches; `status` lists them.
         self.left_alone: tuple[str, ...] = ()
         #: Media that needs a companion or a job file before it is a drop; `status` lists them too.
@@ -85,6 +91,7 @@ class Intake:
         """Look once and do what is due; return after how many seconds something may be due again, or None."""
         now = self._monotonic()
         self._due_s = None
+        self._pending = False
         listing = look(self._inbox, list(self._library.tasks))
         self._note_changes(listing.files, now)
         candidates, self.left_alone = group(listing.files, list(self._library.tasks))
@@ -94,12 +101,13 @@ class Intake:
         named = self._named(jobs, whole)
         for candidate in jobs:
             self._consider(candidate, whole, now)
-        wanted = []
+        wanted: list[str] = []
         for candidate in candidates:
             if candidate.kind == "media" and not self._consider_media(candidate, whole, named, now):
                 wanted += candidate.media
         self.companions_wanted = tuple(wanted)
         due = self._settling.next_due_s(now)
+        self.settled = due is None and not self._pending
         return min((wait for wait in (due, self._due_s) if wait is not None), default=None)
 
     # what the listing says -------------------------------------------------------------------------------------------
@@ -193,6 +201,7 @@ class Intake:
         quiet_s = now - self._folder_changed_s.get(_folder(candidate.media[0]), now)
         remaining_s = self._config.watch.sidecar_wait_seconds - quiet_s
         if remaining_s > 0:
+            self._pending = True
             self._wait_s(remaining_s)
             return True
         try:
@@ -267,13 +276,15 @@ class Intake:
         self, candidate: Candidate, seen: Seen, shared: Mapping[str, str], problem: Problem | None = None
     ) -> None:
         members = [Member(path, self._files[path]) for path in candidate.members]
-        record = {
+        folder = PurePosixPath(_folder(candidate.members[0]))
+        named = {role: str(folder / file) for role, file in shared.items()}
+        record: dict[str, Any] = {
             "task": candidate.task,
             "grouping": candidate.grouping,
             "name": candidate.name,
             "kind": candidate.kind,
             "job": seen.job,
-            "shared": {role: str(PurePosixPath(_folder(candidate.members[0])) / file) for role, file in shared.items()},
+            "shared": named,
             "problem": problem.as_json() if problem else None,
         }
         try:
@@ -282,11 +293,12 @@ class Intake:
             LOG.info("%s: %s; it is looked at again", candidate.members[0], trouble)
             self._wait_s(self._config.watch.quiet_seconds_local)
             return
-        for path in record["shared"].values():  # type: ignore[attr-defined]
+        for path in named.values():
             facts = self._files[path]
             self._store.name_media(path, facts.size, facts.mtime_ns)
-        self._store.mark_drop(seen.drop, claimed=True, members=candidate.members, kind=candidate.kind)
+        self._store.mark_drop(seen.drop, claimed=True, members=list(candidate.members), kind=candidate.kind)
         del self._seen[candidate.members[0]]
+        forget_reason(claim, self._inbox)
         self._ending.keep(claim)
         self._admit(claim)
 

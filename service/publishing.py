@@ -19,7 +19,7 @@ from service.comfy.protocol import OutputFile
 from service.ending import Ending
 from service.errors import Failed, Problem, Unavailable, error_of, internal_problem
 from service.examiner import Examiner
-from service.inbox.claim import Claim
+from service.inbox.record import Claim
 from service.job import Hold, Job, MediaFacts, Render, State
 from service.media.delivery import deliver
 from service.outbox import Outbox

@@ -66,7 +66,7 @@ def parse(kind: str, text: bytes | None) -> JobFile:
     if kind == "media" or text is None:
         return jobfile.without_file()
     if kind == "text":
-        return jobfile.from_text(_prompt(text))
+        return jobfile.from_text(text)
     return jobfile.parse(text)
 
 
@@ -97,31 +97,22 @@ def read(dropped: Dropped, library: Library) -> Reading:
     if tried and all(missing):
         raise _missing(dropped, roles, missing[0])
     kinds = {role: roles[role] for role in assigned if role in roles}
-    workflow, why = choose(
-        list(library.workflows.values()),
-        dropped.task,
-        library.tasks[dropped.task],
-        wanted,
-        kinds,
-        job.settings.model_fields_set,
-    )
+    workflow, why = _choose(dropped, library, job, kinds)
     problems = check(workflow, job.settings)
     if problems:
-        raise Rejected(*(_placed(problem, job) for problem in problems))
+        raise Rejected(*job.placed(problems))
     return Reading(job, workflow, why, assigned)
 
 
-def _prompt(text: bytes) -> str:
+def _choose(dropped: Dropped, library: Library, job: JobFile, kinds: Mapping[str, MediaKind]) -> tuple[Workflow, str]:
+    settings = job.settings
+    order = library.tasks[dropped.task]
     try:
-        return text.decode("utf-8-sig")
-    except UnicodeDecodeError as trouble:
-        raise Rejected(
-            Problem(
-                "not_utf8",
-                f"The text isn't UTF-8: byte {trouble.start + 1} can't be read.",
-                "Save it with the encoding UTF-8 and drop it again.",
-            )
-        ) from None
+        return choose(
+            list(library.workflows.values()), dropped.task, order, settings.workflow, kinds, set(settings.asked())
+        )
+    except Rejected as refusal:
+        raise Rejected(*job.placed(refusal.problems)) from None
 
 
 def _roles(flows: Sequence[Workflow], wanted: str | None) -> dict[str, MediaKind]:
@@ -175,13 +166,6 @@ def _missing(dropped: Dropped, roles: Mapping[str, MediaKind], missing: Sequence
         f"{dropped.task} needs a {kind} ({role}), and none of the name {dropped.name} is here yet.",
         f"Drop {dropped.name}.{ending} beside it, or name a file of this folder with {role}: in the job file.",
     )
-
-
-def _placed(problem: Problem, job: JobFile) -> Problem:
-    if problem.field is None or problem.line is not None:
-        return problem
-    place = job.place(problem.field)
-    return problem.at(*place) if place else problem
 
 
 def named_files(job: JobFile) -> Collection[str]:

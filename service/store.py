@@ -197,6 +197,17 @@ class Store:
             self.log(str(to), drop=job.drop, job=job.id, detail=(changes.get("error") or {}).get("title", ""))
             return self._present(job_id)
 
+    def queue(self, waiting: Job, jobs: Sequence[Job]) -> None:
+        """Turn a drop's waiting row into its queued job, or into a batch of several that are added below it."""
+        common = {name: getattr(waiting, name) for name in ("workflow", "chosen", "inputs", "graph_hash", "seed")}
+        with self.transaction():
+            if len(jobs) == 1:
+                self.move(waiting.id, State.QUEUED, **common, settings=jobs[0].settings, adjusted=jobs[0].adjusted)
+                return
+            self.move(waiting.id, State.QUEUED, **common, kind="batch")
+            for job in jobs:
+                self.add(job)
+
     def _present(self, job_id: str) -> Job:
         job = self.get(job_id)
         assert job is not None, f"no job {job_id}"

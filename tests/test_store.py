@@ -60,7 +60,9 @@ def test_a_move_clears_the_hold_and_writes_the_log(store):
     job = store.move("job-harbour", State.QUEUED)
     assert job.hold is None
     assert job.queued_at
-    events = [row["event"] for row in Database(store._connection).query("select event from events where job = 'job-harbour'")]
+    events = [
+        row["event"] for row in Database(store._connection).query("select event from events where job = 'job-harbour'")
+    ]
     assert events == ["seen", "queued"]
 
 

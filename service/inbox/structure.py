@@ -28,8 +28,8 @@ def structural_end(path: Path) -> bool:
     Tell whether a media file is there to its end, as far as its kind says where that is.
 
     Its first bytes say the kind, whatever its name says. True for kinds without an end of their own and for what is no
-    media (the examiner will say so). False for an empty file, one that stops within its first bytes, or one that can't be
-    read now. Never reads more than headers and 64 KB at the end.
+    media (the examiner will say so). False for an empty file, one that stops within its first bytes, or one that can't
+    be read now. Never reads more than headers and 64 KB at the end.
     """
     try:
         opened = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
@@ -58,7 +58,7 @@ def _has_end(file: BinaryIO, first: bytes, size: int) -> bool:
         length = int.from_bytes(first[4:8], "little")
         return length > 4 and size >= 8 + length
     if first[4:8] in _FIRST_BOXES:
-        return _boxes(file, size, (b"meta", b"moov") if first[8:] in _PICTURE_BRANDS else (b"moov",))
+        return _boxes(file, size, {b"meta", b"moov"} if first[8:] in _PICTURE_BRANDS else {b"moov"})
     return True
 
 
@@ -108,17 +108,17 @@ def _appended(segment: bytes) -> int:
     return sum(map(int, lengths))
 
 
-def _boxes(file: BinaryIO, size: int, needed: tuple[bytes, ...]) -> bool:
-    """ISO boxes: each whole up to the end of the file, and one of the needed ones among them."""
-    found = False
+def _boxes(file: BinaryIO, size: int, index: set[bytes]) -> bool:
+    """ISO boxes: each whole up to the end of the file, the content and one kind of index among them."""
+    found: set[bytes] = set()
     for count, (kind, end) in enumerate(_walk(file, size)):
         if count >= _MOST_PARTS:
             return True
         if kind is None or end > size:
             # What is no box behind the boxes is a trailer; before them, it is space that is still to be filled.
-            return found and kind is None
-        found = found or kind in needed
-    return found
+            return kind is None and b"mdat" in found and not index.isdisjoint(found)
+        found.add(kind)
+    return b"mdat" in found and not index.isdisjoint(found)
 
 
 def _walk(file: BinaryIO, size: int) -> Iterator[tuple[bytes | None, int]]:
@@ -131,7 +131,7 @@ def _walk(file: BinaryIO, size: int) -> Iterator[tuple[bytes | None, int]]:
             length = int.from_bytes(header[8:16], "big")
         elif length == 0 and kind != b"\0\0\0\0":
             length = size - place
-        if len(kind) < 4 or length < 8 or not all(0x20 <= byte or byte == 0xA9 for byte in kind):
+        if len(kind) < 4 or length < 8 or not all(byte >= 0x20 for byte in kind):
             yield None, size
             return
         place += length

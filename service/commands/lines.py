@@ -1,0 +1,104 @@
+"""A live line for each job on a terminal; plain lines, one a change of state, elsewhere."""
+
+from __future__ import annotations
+
+import threading
+
+import click
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from service.job import ENDED, Job, State
+
+_COLOURS = {
+    State.WAITING: "yellow",
+    State.QUEUED: "cyan",
+    State.RUNNING: "bright_blue",
+    State.DONE: "green",
+    State.FAILED: "red",
+    State.REJECTED: "red",
+    State.CANCELLED: "magenta",
+}
+_BAR_CELLS = 24
+_SHOWN = 20
+
+
+class Lines:
+    """Shows jobs as they move; `hear` is the register's listener and may be called from any thread."""
+
+    def __init__(self, *, live: bool) -> None:
+        self._lock = threading.Lock()
+        self._jobs: dict[str, Job] = {}
+        self._told: dict[str, tuple[State, str]] = {}
+        self._live = Live(console=Console(), auto_refresh=False, transient=False) if live else None
+
+    def __enter__(self) -> Lines:
+        if self._live:
+            self._live.start()
+        return self
+
+    def __exit__(self, *_trouble: object) -> None:
+        self.refresh()
+        if self._live:
+            self._live.stop()
+
+    def hear(self, job: Job) -> None:
+        """Take note of a job's change."""
+        if job.kind == "batch":
+            return
+        with self._lock:
+            self._jobs[job.id] = job
+            said = (job.state, job.hold.title if job.hold else "")
+            if self._live is None and self._told.get(job.id) != said:
+                self._told[job.id] = said
+                click.echo(plain(job))
+
+    def refresh(self) -> bool:
+        """Draw the live lines anew; returns False, so that it can be handed to a loop that ends on True."""
+        if self._live:
+            with self._lock:
+                jobs = sorted(self._jobs.values(), key=lambda job: (job.state in ENDED, job.seen_at, job.name))[:_SHOWN]
+            self._live.update(table(jobs), refresh=True)
+        return False
+
+
+def plain(job: Job) -> str:
+    """Return one job's change as a line of text."""
+    said = f"{job.task}/{job.name}: {job.state}"
+    if job.error:
+        return f"{said}: {job.error['title']} {job.error['fix']}"
+    if job.hold:
+        return f"{said}, on hold: {job.hold.title} {job.hold.fix}"
+    if job.state is State.DONE and job.outputs:
+        out = job.outputs[0]
+        return f"{said}: {out['file']}, {out['width']}x{out['height']}, {out['frames']} frames at {out['fps']:g} fps"
+    return said
+
+
+def table(jobs: list[Job]) -> Table:
+    """Return jobs as lines: name, state, bar, what is being done."""
+    grid = Table.grid(padding=(0, 2))
+    for job in jobs:
+        grid.add_row(
+            f"{job.task}/{job.name}", Text(str(job.state), style=_COLOURS[job.state]), bar(job.progress), words(job)
+        )
+    return grid
+
+
+def bar(progress: float) -> Text:
+    """Return a progress bar of a fixed width."""
+    full = round(progress * _BAR_CELLS)
+    return Text("━" * full, style="bright_blue") + Text("━" * (_BAR_CELLS - full), style="grey30")
+
+
+def words(job: Job) -> str:
+    """Return what a person wants to know of a job besides its state."""
+    if job.error:
+        return f"{job.error['title']} {job.error['fix']}"
+    if job.hold:
+        return f"{job.hold.title} {job.hold.fix}"
+    if job.state is State.DONE and job.outputs:
+        return ", ".join(output["file"] for output in job.outputs)
+    return job.stage

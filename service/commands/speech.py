@@ -1,0 +1,89 @@
+"""What every command shares: where its settings are, how it speaks, how it stops."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import click
+
+from service import config as configuration
+from service.app import App
+from service.config import Config
+from service.errors import Problem, Rejected
+
+WRONG_USE = 2
+#: Beside daemon.py; an installed reeldrop uses the folder it is called in.
+_BESIDE_DAEMON = Path(__file__).resolve().parents[2]
+
+
+def home() -> Path:
+    """Return the folder that holds config.yaml, inbox, outbox and workflows."""
+    return _BESIDE_DAEMON if (_BESIDE_DAEMON / "daemon.py").exists() else Path.cwd()
+
+
+def settings(config_file: Path | None) -> Config:
+    """Return the settings; raises Rejected with every mistake of the file, each with its place."""
+    path = config_file or home() / "config.yaml"
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        if config_file is None:
+            return configuration.default(path.parent.resolve())
+        raise Rejected(
+            Problem("config_missing", f"There is no {path}.", "Name an existing file with --config.")
+        ) from None
+    return configuration.parse(text, path.parent.resolve())
+
+
+def complain(sentence: str) -> None:
+    """Say what is wrong on standard error."""
+    click.echo(sentence, err=True)
+
+
+def keep_log(config: Config, *, to_terminal: bool) -> None:
+    """Write the log to standard error, or to var/reeldrop.log where the terminal shows jobs instead."""
+    handler: logging.Handler
+    if to_terminal:
+        handler = logging.StreamHandler()
+    else:
+        config.state_dir.mkdir(parents=True, exist_ok=True)
+        handler = logging.FileHandler(config.state_dir / "reeldrop.log", encoding="utf-8")
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    logging.basicConfig(level=config.log_level, handlers=[handler], force=True)
+    # These libraries tell at INFO what is of no use to an operator.
+    for noisy in ("apscheduler", "urllib3", "watchdog"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+
+
+def stop_on_signals(app: App) -> None:
+    """Let SIGTERM and Ctrl-C end the daemon in order; a second Ctrl-C ends it at once."""
+
+    def ask(number: int, _frame: object) -> None:
+        app.ask_to_stop()
+        signal.signal(number, signal.SIG_DFL)
+
+    signal.signal(signal.SIGTERM, ask)
+    signal.signal(signal.SIGINT, ask)
+
+
+def serve(app: App, each_second: Callable[[], bool] | None = None, *, interval_s: float = 1.0) -> None:
+    """Open, start and keep the daemon until it is asked to stop or `each_second` returns True; always closes it."""
+    app.open()
+    try:
+        stop_on_signals(app)
+        app.start()
+        while not app.wait(interval_s):
+            app.check()
+            if each_second and each_second():
+                break
+    finally:
+        app.close()
+
+
+def on_terminal() -> bool:
+    """Return whether standard output is a person's terminal."""
+    return sys.stdout.isatty()

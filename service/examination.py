@@ -1,0 +1,92 @@
+"""Examination: what a drop brings is probed, screened and made ready to be uploaded; never in the daemon itself."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from service.errors import Problem, Rejected
+from service.examiner import Examiner
+from service.inbox.record import Claim
+from service.job import MediaFacts, MediaKind
+from service.reading import Reading
+
+
+@dataclass(frozen=True)
+class Input:
+    """One examined picture or video: what it is and what will be uploaded in its place."""
+
+    role: str
+    file: str
+    sha256: str
+    facts: MediaFacts
+    #: Where the bytes to upload lie: "work" (a base name in the drop's work folder) or "claim" (a member's path).
+    where: str
+    prepared: str
+    #: What the server calls it once it is uploaded.
+    reference: str
+
+
+class Examination:
+    """Turns the media of a claim into inputs; safe to repeat, for a copy once made is kept in the work folder."""
+
+    def __init__(self, examiner: Examiner, inbox: Path, work: Path) -> None:
+        self._examiner = examiner
+        self._inbox = inbox
+        self._work = work
+
+    def examine(self, claim: Claim, role: str, file: str, reading: Reading) -> Input:
+        """Return one examined input; raises Rejected for the file, Unavailable where it can't be examined now."""
+        source = self._source(claim, role, file)
+        facts = self._examiner.probe(source)
+        wanted = reading.workflow.roles[role]
+        if facts.kind is not wanted:
+            title = f"{file} is a {facts.kind}, and {role} must be a {wanted}."
+            raise Rejected(Problem("media_kind", title, f"Drop a {wanted} in its place."))
+        screening = self._examiner.screen(source, facts)
+        if screening.hit:
+            raise Rejected(
+                Problem(
+                    "nudity_found",
+                    f"{file} was screened as showing nudity (score {screening.score:.2f}, the limit is 0.50).",
+                    "Use another picture; this task takes none with nudity.",
+                )
+            )
+        where, prepared = "work", source.name
+        if facts.kind is MediaKind.PICTURE:
+            prepared = f"{role}.png"
+            facts = self._examiner.prepare(source, self._folder(claim.drop_id) / prepared)
+        elif role not in claim.record["shared"]:
+            where, prepared = (
+                "claim",
+                next(member.path for member in claim.members if claim.file_of(member.path) == source),
+            )
+        reference = f"reeldrop/{claim.drop_id}/{role}{PurePosixPath(prepared).suffix.lower()} [temp]"
+        with source.open("rb") as content:
+            sha256 = hashlib.file_digest(content, "sha256").hexdigest()
+        return Input(role, file, sha256, facts, where, prepared, reference)
+
+    def _source(self, claim: Claim, role: str, file: str) -> Path:
+        shared = claim.record["shared"].get(role)
+        if shared is None:
+            return next(
+                claim.file_of(member.path) for member in claim.members if PurePosixPath(member.path).name == file
+            )
+        copy = self._folder(claim.drop_id) / f"shared-{role}{PurePosixPath(file).suffix}"
+        if not copy.exists():
+            part = copy.with_name(f".{copy.name}.part")
+            try:
+                shutil.copyfile(self._inbox / shared, part)
+            except FileNotFoundError:
+                raise Rejected(
+                    Problem("media_missing", f"{file} is gone.", "Drop it again, then the job file.")
+                ) from None
+            part.replace(copy)
+        return copy
+
+    def _folder(self, drop_id: str) -> Path:
+        folder = self._work / drop_id
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder

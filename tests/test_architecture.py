@@ -1,0 +1,120 @@
+"""The table of allowed doors is the architecture: imports go downwards only, never sideways (docs/architecture.md)."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+SERVICE = ROOT / "service"
+
+#: From the roof down. A room may import from lower floors only, and from its own room where it is a package.
+FLOORS: dict[str, float] = {
+    "commands": 9,
+    "app": 8,
+    # hallway: the order of steps
+    "intake": 7,
+    "admission": 7,
+    "lane": 7,
+    "publishing": 7,
+    "housekeeping": 7,
+    # landing: what several steps of the hallway share
+    "pursuit": 6,
+    "examination": 6,
+    "ending": 6,
+    "register": 5,
+    # doors: one outside thing each
+    "inbox": 4,
+    "examiner": 4,
+    "store": 4,
+    "rows": 3,
+    "comfy": 4,
+    "outbox": 4,
+    "library": 4,
+    "disk": 3,
+    # library: pure thought; the settings' own rooms build on each other
+    "reading": 3,
+    "schemas": 3,
+    "workflow": 2.8,
+    "resolving": 2.6,
+    "config": 2.6,
+    "manifest_fit": 2.5,
+    "manifest": 2.4,
+    "jobfile": 2.4,
+    "model_list": 2.4,
+    "config_keys": 2.3,
+    "typed_yaml": 2.3,
+    "declaration": 2.2,
+    "strict_yaml": 2.1,
+    "graph": 2,
+    "yaml_slips": 2,
+    "guard": 2,
+    "drops": 2,
+    "node_classes": 1,
+    "settling": 1,
+    "naming": 1,
+    "schedule": 1,
+    "status": 1,
+    # ground: shared by service and engine
+    "media": 0.5,
+    "engine": 0.5,
+    "job": 0,
+    "errors": 0,
+}
+
+
+def modules() -> list[Path]:
+    return sorted(SERVICE.rglob("*.py"))
+
+
+def room_of(path: Path) -> str:
+    return path.relative_to(SERVICE).parts[0].removesuffix(".py")
+
+
+def imports_of(path: Path) -> set[str]:
+    """Return every dotted name that a module imports, at any depth of it."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
+            found |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return found
+
+
+def rooms_used_by(path: Path) -> set[str]:
+    parts = [name.split(".") for name in imports_of(path) if name.startswith("service.")]
+    return {each[1] for each in parts if each[1] in FLOORS} - {room_of(path)}
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(SERVICE)))
+def test_a_room_imports_only_from_below(path: Path):
+    room = room_of(path)
+    if room == "__init__":
+        return
+    assert room in FLOORS, f"{room} has no floor: give it one here and in docs/architecture.md"
+    for used in rooms_used_by(path):
+        assert FLOORS[used] < FLOORS[room], f"{path.relative_to(ROOT)} imports {used}, which isn't below it"
+
+
+def test_the_engine_knows_nothing_of_the_service():
+    for path in (SERVICE / "engine").rglob("*.py"):
+        assert rooms_used_by(path) <= {"media", "errors", "job"}, path
+
+
+def test_every_room_is_on_the_architecture_page():
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    missing = [
+        room for room in FLOORS if f"`{room}" not in page and f"{room}.py" not in page and f"{room}/" not in page
+    ]
+    assert missing == []
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(SERVICE)))
+def test_only_commands_print(path: Path):
+    if room_of(path) == "commands":
+        return
+    calls = [node for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(node, ast.Call)]
+    assert not [call for call in calls if isinstance(call.func, ast.Name) and call.func.id == "print"]
