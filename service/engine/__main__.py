@@ -83,9 +83,9 @@ async def _serve(options: argparse.Namespace, catalogue: Catalogue) -> None:
     start_worker(queue, Executor(catalogue, queue, hub, catalogue.folders.temp.parent / "scratch"), hub)
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, _leave)
+    _announce(options.host, runner)
     if not options.stay:
         threading.Thread(target=_leave_with_parent, name="parent", daemon=True).start()
-    _announce(options.host, runner)
     await loop.create_future()
 
 

@@ -30,6 +30,7 @@ class Subscriber:
     """One socket with its own bounded queue and its own writer."""
 
     socket: web.WebSocketResponse
+    abort: Callable[[], None]
     features: dict[str, Any] = field(default_factory=dict)
     waiting: deque[str | bytes] = field(default_factory=deque)
     bytes_waiting: int = 0
@@ -46,6 +47,8 @@ class Subscriber:
             log.warning("A WebSocket client that doesn't read is cut off, %d messages behind.", len(self.waiting))
             self.cut = True
             self.waiting.clear()
+            # It doesn't read, so it would not hear a polite close either.
+            self.abort()
         self.news.set()
 
     async def write(self) -> None:
@@ -119,8 +122,11 @@ class Hub:
         """Answer GET /ws: status first, then whatever comes; the client's first message may name its features."""
         socket = web.WebSocketResponse(timeout=CLOSE_DEADLINE_S, max_msg_size=1024 * 1024)
         await socket.prepare(request)
+        transport = request.transport
+        if transport is None:
+            return socket
         client = request.query.get("clientId") or uuid.uuid4().hex
-        subscriber = Subscriber(socket)
+        subscriber = Subscriber(socket, abort=transport.abort)
         self._subscribers[client] = subscriber
         subscriber.push(json.dumps({"type": "status", "data": {**_status(self._remaining()), "sid": client}}))
         if self._now is not None and self._now[0] == client:
@@ -132,7 +138,9 @@ class Hub:
         finally:
             # As there: the id goes, even if a newer socket has taken it, which is deaf from then on.
             self._subscribers.pop(client, None)
-            await self._end(subscriber, request, writer, reader)
+            for task in (writer, reader):
+                task.cancel()
+            await asyncio.gather(writer, reader, return_exceptions=True)
         return socket
 
     async def _read(self, subscriber: Subscriber) -> None:
@@ -147,14 +155,6 @@ class Hub:
                 subscriber.push(json.dumps({"type": "feature_flags", "data": FEATURES}))
             is_first = False
 
-    async def _end(self, subscriber: Subscriber, request: web.Request, *tasks: asyncio.Task[None]) -> None:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        if subscriber.cut and request.transport is not None:
-            # It doesn't read, so it would not hear a polite close either.
-            request.transport.abort()
-
 
 def _status(remaining: int) -> dict[str, Any]:
     return {"status": {"exec_info": {"queue_remaining": remaining}}}
@@ -163,6 +163,6 @@ def _status(remaining: int) -> dict[str, Any]:
 def _parsed(text: str) -> dict[str, Any]:
     try:
         said = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return said if isinstance(said, dict) else {}
