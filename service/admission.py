@@ -17,7 +17,7 @@ from service.ending import Ending
 from service.errors import Problem, Rejected, Unavailable, error_of, internal_problem
 from service.examination import Examination, Input
 from service.inbox.record import Claim
-from service.job import Drop, Hold, Job, Render, State
+from service.job import Hold, Job, Render, State
 from service.jobfile import JobSettings, expand
 from service.naming import numbered
 from service.reading import Dropped, Library, Missing, Reading, read
@@ -238,10 +238,3 @@ def _render(identity: Mapping[str, str], bound: Bound, uploads: list[dict[str, s
         dict(bound.weights),
         uploads,
     )
-
-
-def drop_of_record(claim: Claim) -> Drop:
-    """Return the drop that a claim folder describes, for a database that never saw it."""
-    record = claim.record
-    members = tuple(member.path for member in claim.members)
-    return Drop(claim.drop_id, record["task"], record["grouping"], record["name"], record["kind"], members)

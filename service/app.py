@@ -11,11 +11,10 @@ import time
 import uuid
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from service.admission import Admission, drop_of_record
+from service.admission import Admission
 from service.comfy.embedded import EmbeddedEngine
 from service.config import Config
 from service.ending import Ending
@@ -25,7 +24,6 @@ from service.examiner import Classifier, Examiner, OpenNsfw
 from service.housekeeping import Housekeeping
 from service.inbox.claim import Claims
 from service.inbox.lease import Lease, take
-from service.inbox.record import Claim
 from service.inbox.roots import kind_of, marker
 from service.inbox.watch import Watch
 from service.intake import Intake
@@ -34,8 +32,10 @@ from service.lane import Lane
 from service.library import load
 from service.outbox import Outbox
 from service.publishing import Publishing
+from service.recovery import recover
 from service.register import Register
-from service.store import Store, utc_now
+from service.servers import Embedded, Remote
+from service.store import Store
 
 LOG = logging.getLogger(__name__)
 #: Every thread is given this long to end; what it was doing is found again at the next start.
@@ -44,34 +44,6 @@ _STOP_S = 3.0
 
 class Fallen(Exception):
     """A thread of the daemon has ended by itself; the service manager must start the daemon again."""
-
-
-@dataclass(frozen=True)
-class Remote:
-    """A ComfyUI that somebody else runs; when it is away it is waited for, never replaced."""
-
-    address: str
-    embedded: bool = False
-
-    def url(self) -> str:
-        """Return its address."""
-        return self.address
-
-
-class Embedded:
-    """The engine of our own; started when a lane first asks for it, and again whenever it fell."""
-
-    embedded = True
-
-    def __init__(self, engine: EmbeddedEngine) -> None:
-        self._engine = engine
-        self._url: str | None = None
-
-    def url(self) -> str:
-        """Return its address, starting it if it doesn't live; raises Unavailable where it can't start."""
-        if self._url is None or not self._engine.alive():
-            self._url = self._engine.start()
-        return self._url
 
 
 def fresh_id() -> str:
@@ -200,7 +172,8 @@ class App:
         """Take up what an earlier life left, then start the threads."""
         self._drops_examiner.start()
         self._results_examiner.start()
-        self._recover()
+        recover(self.store, self.register, self._claims, self.ending, self.admission.admit)
+        self.intake.recall()
         if self.watch:
             self.watch.start()
         self.housekeeping.start()
@@ -222,29 +195,6 @@ class App:
         thread = threading.Thread(target=guarded, name=name, daemon=True)
         self._threads.append(thread)
         thread.start()
-
-    def _recover(self) -> None:
-        for job in self.store.in_states(*LIVE):
-            self.register.show(job)
-        claims = self._claims.resume()
-        for drop in self.store.claimed_drops():
-            # Its files were on their way back when we stopped; resuming the claims has brought them there.
-            if drop.id not in {claim.drop_id for claim in claims}:
-                self.store.mark_drop(drop.id, returned_to="resumed")
-        for claim in claims:
-            self._take_up(claim)
-        self.ending.close_all()
-        self.intake.recall()
-
-    def _take_up(self, claim: Claim) -> None:
-        drop = self.store.drop(claim.drop_id)
-        if drop is None:
-            drop = drop_of_record(claim)
-            self.register.see(drop, _waiting(claim.record["job"], claim))
-        self.store.mark_drop(drop.id, claimed=True)
-        self.ending.keep(claim)
-        if self.store.of_drop(drop.id)[0].state is State.WAITING:
-            self.admission.admit(claim)
 
     def _take_in(self) -> None:
         rescan_s = self.config.watch.rescan_seconds
@@ -321,20 +271,3 @@ def _make(folder: Path) -> None:
             f"{folder} can't be made: {trouble.strerror}.",
             "Make it, or correct its key in config.yaml.",
         ) from None
-
-
-def _waiting(job_id: str, claim: Claim) -> Job:
-    at = utc_now()
-    record = claim.record
-    return Job(
-        id=job_id,
-        drop=claim.drop_id,
-        kind="job",
-        batch=None,
-        task=record["task"],
-        grouping=record["grouping"],
-        name=record.get("outbox_name") or record["name"],
-        state=State.WAITING,
-        seen_at=at,
-        updated_at=at,
-    )

@@ -1,0 +1,59 @@
+"""Recovery: what an earlier life of the daemon left in claim folders and rows is taken up again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from service.ending import Ending
+from service.inbox.claim import Claims
+from service.inbox.record import Claim
+from service.job import LIVE, Drop, Job, State
+from service.register import Register
+from service.store import Store, utc_now
+
+
+def recover(store: Store, register: Register, claims: Claims, ending: Ending, admit: Callable[[Claim], None]) -> None:
+    """Bring files, rows and claims together again; what was on its way goes on, nothing starts anew."""
+    for job in store.in_states(*LIVE):
+        register.show(job)
+    resumed = claims.resume()
+    for drop in store.claimed_drops():
+        # Its files were on their way back when we stopped; resuming the claims has brought them there.
+        if drop.id not in {claim.drop_id for claim in resumed}:
+            store.mark_drop(drop.id, returned_to="resumed")
+    for claim in resumed:
+        _take_up(claim, store, register, ending, admit)
+    ending.close_all()
+
+
+def _take_up(claim: Claim, store: Store, register: Register, ending: Ending, admit: Callable[[Claim], None]) -> None:
+    if store.drop(claim.drop_id) is None:
+        # The database is younger than the claim: the folder alone tells what was dropped.
+        register.see(_drop_of(claim), _waiting(claim))
+    store.mark_drop(claim.drop_id, claimed=True)
+    ending.keep(claim)
+    if store.of_drop(claim.drop_id)[0].state is State.WAITING:
+        admit(claim)
+
+
+def _drop_of(claim: Claim) -> Drop:
+    record = claim.record
+    members = tuple(member.path for member in claim.members)
+    return Drop(claim.drop_id, record["task"], record["grouping"], record["name"], record["kind"], members)
+
+
+def _waiting(claim: Claim) -> Job:
+    at = utc_now()
+    record = claim.record
+    return Job(
+        id=record["job"],
+        drop=claim.drop_id,
+        kind="job",
+        batch=None,
+        task=record["task"],
+        grouping=record["grouping"],
+        name=record.get("outbox_name") or record["name"],
+        state=State.WAITING,
+        seen_at=at,
+        updated_at=at,
+    )

@@ -1,0 +1,35 @@
+"""Where a lane's ComfyUI is: at an address, or a child of ours that is started when it is needed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from service.comfy.embedded import EmbeddedEngine
+
+
+@dataclass(frozen=True)
+class Remote:
+    """A ComfyUI that somebody else runs; when it is away it is waited for, never replaced."""
+
+    address: str
+    embedded: bool = False
+
+    def url(self) -> str:
+        """Return its address."""
+        return self.address
+
+
+class Embedded:
+    """The engine of our own; started when a lane first asks for it, and again whenever it fell."""
+
+    embedded = True
+
+    def __init__(self, engine: EmbeddedEngine) -> None:
+        self._engine = engine
+        self._url: str | None = None
+
+    def url(self) -> str:
+        """Return its address, starting it if it doesn't live; raises Unavailable where it can't start."""
+        if self._url is None or not self._engine.alive():
+            self._url = self._engine.start()
+        return self._url
