@@ -76,7 +76,8 @@ def _copy_some(wire: Wire, file: OutputFile, draft: IO[bytes], copy: _Copy, over
     with wire.open("GET", "/view", overall_s=max(overall_s, 0.001), params=where, headers=headers) as answer:
         _check(wire, file, answer)
         _begin(answer, draft, copy)
-        for chunk in answer.iter_content(_CHUNK_BYTES):
+        # Each piece is kept as it comes: iter_content would lose what it has of a chunk when the transfer breaks.
+        while chunk := answer.raw.read1(_CHUNK_BYTES):
             draft.write(chunk)
             copy.had += len(chunk)
     if copy.whole is None:

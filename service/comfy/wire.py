@@ -21,6 +21,7 @@ import requests
 from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.exceptions import HTTPError
 
 from service.errors import Unavailable
 
@@ -127,7 +128,7 @@ class Wire:
     def open(self, method: str, path: str, *, overall_s: float, **named: Any) -> Iterator[requests.Response]:
         """Send a request and give its streamed answer; raise Unavailable for whatever goes wrong, within `overall_s`.
 
-        What the caller raises inside the block passes through, save requests' and the socket's own errors.
+        What the caller raises inside the block passes through, save the libraries' and the socket's own errors.
         """
         _DUE.at, _DUE.read_s = time.monotonic() + overall_s, self._waits[1]
         try:
@@ -140,7 +141,7 @@ class Wire:
                 **named,
             ) as answer:
                 yield answer
-        except (requests.RequestException, OSError) as trouble:
+        except (requests.RequestException, HTTPError, OSError) as trouble:
             raise self.unavailable(trouble) from trouble
         finally:
             del _DUE.at, _DUE.read_s

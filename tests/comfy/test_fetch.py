@@ -1,0 +1,131 @@
+"""A result comes whole or not at all, whatever breaks on the way."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from service.comfy.client import Client
+from service.comfy.verdict import OutputFile
+from service.errors import Failed, Unavailable
+from tests.comfy.scripted import Asked, Scripted, always, http, in_turn
+
+FILE = OutputFile("clip_00001_.mp4", "video/job", "output", "9")
+VIDEO = bytes(range(256)) * 2000
+
+
+def fetch(server: Scripted, target: Path, overall_s: float = 20) -> int:
+    return Client(server.url, read_s=1).fetch(FILE, target, overall_s=overall_s)
+
+
+def cut_at(size: int) -> bytes:
+    return http(200, VIDEO[:size], "video/mp4", content_length=str(len(VIDEO)), etag='"v1"')
+
+
+def resume(asked: Asked, send: Callable[[bytes], None]) -> None:
+    start = int(re.fullmatch(r"bytes=(\d+)-", asked.headers["range"])[1])
+    place = f"bytes {start}-{len(VIDEO) - 1}/{len(VIDEO)}"
+    send(http(206, VIDEO[start:], "video/mp4", content_range=place, etag='"v1"'))
+
+
+def assert_nothing_left(folder: Path) -> None:
+    assert list(folder.iterdir()) == []
+
+
+def test_a_result_is_asked_for_by_name_folder_and_type(tmp_path: Path) -> None:
+    with Scripted(always(http(200, VIDEO, "video/mp4"))) as server:
+        assert fetch(server, tmp_path / "out.mp4") == len(VIDEO)
+        assert server.asked[0].target == "/view?filename=clip_00001_.mp4&subfolder=video%2Fjob&type=output"
+    assert (tmp_path / "out.mp4").read_bytes() == VIDEO
+    assert [path.name for path in tmp_path.iterdir()] == ["out.mp4"]
+
+
+def test_a_break_is_resumed_where_it_was(tmp_path: Path) -> None:
+    with Scripted(in_turn(cut_at(100_000), resume)) as server:
+        fetch(server, tmp_path / "out.mp4")
+        first, second = server.asked
+    assert "range" not in first.headers
+    assert second.headers["range"] == "bytes=100000-"
+    assert second.headers["if-range"] == '"v1"'
+    assert (tmp_path / "out.mp4").read_bytes() == VIDEO
+
+
+def test_a_stalled_transfer_is_resumed_too(tmp_path: Path) -> None:
+    def stall(_: Asked, send: Callable[[bytes], None]) -> None:
+        send(cut_at(50_000))
+        server.stopping.wait(3)
+
+    with Scripted(in_turn(stall, resume)) as server:
+        fetch(server, tmp_path / "out.mp4")
+        server.stopping.set()
+    assert (tmp_path / "out.mp4").read_bytes() == VIDEO
+
+
+@pytest.mark.parametrize(
+    "second",
+    [http(200, VIDEO, "video/mp4", etag='"v2"'),
+     http(206, VIDEO[:50], "video/mp4", content_range=f"bytes 0-49/{len(VIDEO)}")],
+)  # fmt: skip
+def test_a_file_that_changed_meanwhile_is_taken_anew(tmp_path: Path, second: bytes) -> None:
+    with Scripted(in_turn(cut_at(100_000), second, http(200, VIDEO, "video/mp4"))) as server:
+        fetch(server, tmp_path / "out.mp4")
+    assert (tmp_path / "out.mp4").read_bytes() == VIDEO
+
+
+def test_a_file_that_never_comes_whole_is_given_up(tmp_path: Path) -> None:
+    with Scripted(always(http(206, b"", "video/mp4", content_range="bytes 9-9/10"))) as server:
+        with pytest.raises(Unavailable):
+            fetch(server, tmp_path / "out.mp4")
+        assert len(server.asked) <= 4
+    assert_nothing_left(tmp_path)
+
+
+@pytest.mark.parametrize("status", [400, 403, 404])
+def test_a_result_that_is_gone_fails_the_job(tmp_path: Path, status: int) -> None:
+    with Scripted(always(http(status))) as server, pytest.raises(Failed) as caught:
+        fetch(server, tmp_path / "out.mp4")
+    assert caught.value.problem.code == "result_missing"
+    assert "clip_00001_.mp4" in caught.value.problem.title
+    assert_nothing_left(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("answer", "code"),
+    [(http(500), "server_error"), (http(200, b"<html>", "text/html"), "not_comfyui"), (http(302), "not_comfyui")],
+)
+def test_a_server_in_trouble_is_waited_for(tmp_path: Path, answer: bytes, code: str) -> None:
+    with Scripted(always(answer)) as server, pytest.raises(Unavailable) as caught:
+        fetch(server, tmp_path / "out.mp4")
+    assert caught.value.code == code
+    assert_nothing_left(tmp_path)
+
+
+def test_a_slow_drip_ends_with_the_whole_deadline(tmp_path: Path) -> None:
+    def drip(_: Asked, send: Callable[[bytes], None]) -> None:
+        send(http(200, b"", "video/mp4", content_length="1000"))
+        while not server.stopping.wait(0.05):
+            send(b"x")
+
+    with Scripted(drip) as server:
+        began = time.monotonic()
+        with pytest.raises(Unavailable):
+            fetch(server, tmp_path / "out.mp4", overall_s=0.7)
+        assert time.monotonic() - began < 3
+    assert_nothing_left(tmp_path)
+
+
+def test_an_older_result_is_replaced_only_by_a_whole_one(tmp_path: Path) -> None:
+    target = tmp_path / "out.mp4"
+    target.write_bytes(b"older")
+    with Scripted(always(cut_at(10))) as server, pytest.raises(Unavailable):
+        fetch(server, target)
+    assert target.read_bytes() == b"older"
+
+
+def test_an_empty_file_is_handed_on_for_the_examiner_to_judge(tmp_path: Path) -> None:
+    with Scripted(always(http(200, b"", "video/mp4"))) as server:
+        assert fetch(server, tmp_path / "out.mp4") == 0
