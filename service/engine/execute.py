@@ -98,6 +98,8 @@ class _Run:
     def __post_init__(self) -> None:
         self.snapshot: Snapshot = self.catalogue.snapshot()
         self.board = Progress(self.ticket.prompt_id, self.ticket.client, self.audience)
+        #: The prompt without links into inputs that a class doesn't declare: nobody judged where those lead.
+        self.graph = {node_id: self._without_strays(node) for node_id, node in self.ticket.prompt.items()}
 
     def check_interrupted(self) -> None:
         if self.queue.is_interrupted:
@@ -108,7 +110,7 @@ class _Run:
         self.cache.begin(caching.signatures(self.ticket.prompt, self._fingerprint, self._names_its_node))
         cached = [node_id for node_id in self.ticket.prompt if self.cache.get(node_id)]
         self._tell("execution_cached", {"nodes": cached, "prompt_id": self.ticket.prompt_id})
-        order = ExecutionOrder(self.ticket.prompt, self._is_output, lambda node_id: self.cache.get(node_id) is not None)
+        order = ExecutionOrder(self.graph, self._is_output, lambda node_id: self.cache.get(node_id) is not None)
         for output in self.ticket.outputs:
             order.add(output)
         completed = True
@@ -144,7 +146,7 @@ class _Run:
 
     def _run_node(self, node_id: str, inputs: dict[str, Any]) -> None:
         """Run a node; `inputs` is filled as far as they could be found, for the error's sake."""
-        node = self.ticket.prompt[node_id]
+        node = self.graph[node_id]
         self.board.start(node_id)
         self.audience.tell_node(node_id, self.ticket.prompt_id, self.ticket.client)
         inputs.update((name, value) for name, value in node["inputs"].items() if not is_link(value))
@@ -222,6 +224,12 @@ class _Run:
             status={"status_str": word, "completed": completed, "messages": self.messages},
         )
 
+    def _without_strays(self, node: Mapping[str, Any]) -> dict[str, Any]:
+        declared = self.snapshot.info(node["class_type"])["input"]
+        names = {*declared.get("required", {}), *declared.get("optional", {})}
+        inputs = {name: value for name, value in node["inputs"].items() if name in names or not is_link(value)}
+        return {**node, "inputs": inputs}
+
     def _class_of(self, node_id: str) -> str:
         return str(self.ticket.prompt[node_id]["class_type"])
 
@@ -242,6 +250,24 @@ class _Run:
         except Exception as trouble:  # noqa: BLE001 — what can't be told apart is never the same
             log.info("Node %s can't be fingerprinted: %s", node_id, trouble)
             return float("nan")
+
+
+def fell(ticket: Ticket, trouble: Exception) -> Ending:
+    """Return the ending of a prompt that the engine itself, not one of its nodes, failed at."""
+    error = {
+        "prompt_id": ticket.prompt_id,
+        "node_id": "",
+        "node_type": "",
+        "executed": [],
+        "exception_message": f"The engine failed: {trouble}\n",
+        "exception_type": type_name(trouble),
+        "traceback": traceback.format_tb(trouble.__traceback__),
+        "current_inputs": {},
+        "current_outputs": [],
+        "timestamp": int(time.time() * 1000),
+    }
+    status = {"status_str": "error", "completed": False, "messages": [["execution_error", error]]}
+    return Ending({}, {}, status)
 
 
 def _told(value: Any) -> Any:

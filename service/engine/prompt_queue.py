@@ -9,8 +9,8 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from typing import Any
 
-#: As there: the oldest entry goes when one more comes.
-LONGEST_HISTORY = 10_000
+#: The oldest entry goes when one more comes. There it is ten times as many, each with its whole graph.
+LONGEST_HISTORY = 1000
 
 
 @dataclass(order=True)

@@ -7,7 +7,7 @@ import os
 import threading
 import time
 
-from service.engine.execute import Ending, Executor
+from service.engine.execute import Executor, fell
 from service.engine.progress import Audience
 from service.engine.prompt_queue import PromptQueue, Ticket
 
@@ -31,17 +31,23 @@ def _work(queue: PromptQueue, executor: Executor, audience: Audience) -> None:
             if ticket is None:
                 executor.forget()
             else:
-                _serve(ticket, queue, executor, audience)
+                serve(ticket, queue, executor, audience)
     except BaseException:
         # A server that answers but runs nothing is the worst kind; the one who started us can start us again.
         log.critical("The worker fell; the engine ends.", exc_info=True)
         os._exit(WORKER_FELL)
 
 
-def _serve(ticket: Ticket, queue: PromptQueue, executor: Executor, audience: Audience) -> None:
+def serve(ticket: Ticket, queue: PromptQueue, executor: Executor, audience: Audience) -> None:
+    """Run one prompt, put it into history, then tell its client that nothing of it runs any more."""
     began = time.monotonic()
     log.info("Prompt %s starts.", ticket.prompt_id)
-    ending: Ending = executor.run(ticket)
+    try:
+        ending = executor.run(ticket)
+    except Exception as trouble:
+        # Ours to mend, but the prompt must end: one without an ending would be waited for, or sent again for ever.
+        log.exception("Prompt %s felled the engine's own code.", ticket.prompt_id)
+        ending = fell(ticket, trouble)
     log.info("Prompt %s: %s in %.2f s.", ticket.prompt_id, ending.status["status_str"], time.monotonic() - began)
     queue.finish(ticket, ending.outputs, ending.meta, ending.status)
     audience.tell_node(None, ticket.prompt_id, ticket.client)

@@ -9,6 +9,9 @@ from typing import Any
 
 import pytest
 
+from service.engine.execute import Ending
+from service.engine.prompt_queue import PromptQueue, Ticket
+from service.engine.worker import serve
 from tests.engine.recorded import recording
 from tests.engine.running import Engine, running_engine, until
 
@@ -205,6 +208,34 @@ def test_an_error_names_the_node_and_what_it_was_given(engine: Engine) -> None:
     assert error["current_inputs"]["prompt"][0].startswith("{'1':")
     assert error["traceback"]
     assert engine.run(shown(1))["status"]["status_str"] == "success"
+
+
+def test_a_link_into_an_input_that_nobody_declared_is_ignored(engine: Engine) -> None:
+    graph = shown(5)
+    graph["1"]["inputs"]["stray"] = ["nowhere", 0]
+    assert engine.run(graph)["outputs"] == {"1": {"shown": [5]}}
+
+
+def test_a_prompt_that_fells_the_engines_own_code_ends_too() -> None:
+    class Falling:
+        def run(self, _ticket: Ticket) -> Ending:
+            raise KeyError("ours")
+
+    class Waiting(Exception):
+        pass
+
+    class Silent:
+        def tell_node(self, node_id: str | None, _prompt_id: str, _client: str | None) -> None:
+            raise Waiting(node_id)
+
+    queue = PromptQueue(lambda _remaining: None)
+    queue.put(1, "felled", {}, {}, [])
+    with pytest.raises(Waiting, match="None"):
+        serve(queue.take(), queue, Falling(), Silent())
+    status = queue.entry("felled")["felled"]["status"]
+    assert status["status_str"] == "error"
+    assert status["messages"][-1][1]["exception_type"] == "KeyError"
+    assert queue.remaining == 0
 
 
 def test_history_gives_the_last_entries_and_forgets_on_demand(engine: Engine) -> None:
