@@ -28,6 +28,8 @@ _DEATHS_JUDGED = 2
 _SHARED_HOLD_FILES = 100
 #: Fetching, verifying, screening and publishing are the rest of a job's progress.
 _RENDER_SHARE = 0.95
+#: Before this much is done, loading models says nothing about how long the rest takes.
+_ETA_FROM = 0.1
 
 
 class Server(Protocol):
@@ -55,6 +57,32 @@ class Publisher(Protocol):
 
     def busy(self) -> frozenset[str]:
         """Return the jobs that are being published."""
+
+
+class Report:
+    """What the server says of one job on the way: progress with the time that is left, previews."""
+
+    def __init__(self, register: Register, publisher: Publisher, job: Job, monotonic: Callable[[], float]) -> None:
+        self._register = register
+        self._publisher = publisher
+        self._job = job
+        self._monotonic = monotonic
+        self._began_s = monotonic()
+
+    def __call__(self, event: Event) -> None:
+        """Pass one event on."""
+        if isinstance(event, Progress):
+            self._register.progress(
+                self._job.id, event.fraction * _RENDER_SHARE, event.stage, self._eta(event.fraction)
+            )
+        elif isinstance(event, Preview):
+            self._publisher.preview(self._job, event.data)
+
+    def _eta(self, fraction: float) -> int | None:
+        elapsed_s = self._monotonic() - self._began_s
+        if fraction < _ETA_FROM or elapsed_s < 1:
+            return None
+        return max(1, round(elapsed_s * (1 / (fraction * _RENDER_SHARE) - 1)))
 
 
 class Lane:
@@ -195,7 +223,7 @@ class Lane:
             connection,
             self._ear,
             lambda: self._publisher.files(job, render),
-            lambda event: self._report(job, event),
+            Report(self._register, self._publisher, job, self._monotonic),
             self._monotonic,
         )
         verdict = pursuit.run(job, render, sent_before=sent_before)
@@ -206,12 +234,6 @@ class Lane:
         else:
             title = "Somebody interrupted the render at ComfyUI."
             self._fail(job, Problem("interrupted", title, "Drop it again to render it."))
-
-    def _report(self, job: Job, event: Event) -> None:
-        if isinstance(event, Progress):
-            self._register.progress(job.id, event.fraction * _RENDER_SHARE, event.stage, None)
-        elif isinstance(event, Preview):
-            self._publisher.preview(job, event.data)
 
     def _count_death(self, job: Job, away: Unavailable) -> None:
         now = self._store.get(job.id)

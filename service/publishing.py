@@ -167,7 +167,7 @@ class Publishing:
         self._screen(raw, facts)
         self._register.change(job.id, stage="publishing", progress=0.99)
         marked = folder / "result.mp4"
-        deliver(raw, marked, self._tags(job), container="mp4", codec="h264", crf=18, deadline_s=_DELIVERY_DEADLINE_S)
+        deliver(raw, marked, self._tags(job), container="mp4", codec="libx264", crf=18, deadline_s=_DELIVERY_DEADLINE_S)
         facts, _ = self._examiner.verify(marked, render.expected)
         job = self._place(job, marked)
         file = marked.name and f"{job.name}.mp4"
