@@ -13,7 +13,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from service.config_keys import FOLDERS, GROUPS, TASKS, UNBUILT, Backend, Config, Watch
-from service.declaration import in_order, json_plain, written
+from service.declaration import in_order, json_plain, limits, written
 from service.errors import Problem, Rejected
 from service.strict_yaml import Document
 from service.strict_yaml import read as read_yaml
@@ -55,7 +55,7 @@ def generate() -> str:
     """Return the whole config.yaml: every key at its default, documented where it stands."""
     parts = [_HEAD]
     for title, names in GROUPS.items():
-        lines = "\n".join(_key(name, Config.model_fields[name], Config) for name in names)
+        lines = "\n".join(_key(name, Config.model_fields[name]) for name in names)
         parts.append(f"# {title} {'-' * (116 - len(title))}\n\n{lines}")
     return "\n".join(parts)
 
@@ -63,10 +63,10 @@ def generate() -> str:
 def reference() -> str:
     """Return the table of all keys in Markdown, for the documentation."""
     rows = ["| key | default | what it does |", "| --- | --- | --- |"]
-    for name, info, owner in _all_keys():
+    for name, info in _all_keys():
         note = " *Not built yet: only the default is taken.*" if name in UNBUILT else ""
         value = "must be set" if info.is_required() else f"`{written(_plain(info.default))}`"
-        rows.append(f"| `{name}` | {value} | {info.description}{_range(info, owner)}{note} |")
+        rows.append(f"| `{name}` | {value} | {info.description}{limits(info)}{note} |")
     return "\n".join(rows) + "\n"
 
 
@@ -137,17 +137,17 @@ def _overlaps(config: Config, document: Document) -> Iterator[Problem]:
         yield problem.at(*document.root.keys.get(named, (1, 1)))
 
 
-def _key(name: str, info: FieldInfo, owner: type[BaseModel], indent: str = "") -> str:
+def _key(name: str, info: FieldInfo, indent: str = "") -> str:
     """Return one key with its comment; keys of keys are indented below it."""
-    note = f"{info.description}{_range(info, owner)}"
-    if name in UNBUILT and owner is Config:
+    note = f"{info.description}{limits(info)}"
+    if name in UNBUILT:
         note += " Not built yet: only the default is taken."
     lines = textwrap.wrap(note, 116 - len(indent), initial_indent=f"{indent}# ", subsequent_indent=f"{indent}# ")
     value = info.default
     if isinstance(value, BaseModel):
         lines.append(f"{indent}{name}:")
-        kind = type(value)
-        lines += [_key(each, field, kind, indent + "  ").rstrip("\n") for each, field in kind.model_fields.items()]
+        fields = type(value).model_fields.items()
+        lines += [_key(each, field, indent + "  ").rstrip("\n") for each, field in fields]
     elif isinstance(value, dict):
         lines.append(f"{indent}{name}:")
         lines += [f"{indent}  {key}: {written(each)}" for key, each in value.items()]
@@ -166,23 +166,14 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def _range(info: FieldInfo, owner: type[BaseModel]) -> str:
-    """Return the limits of a number in words."""
-    limits = {key: getattr(each, key) for each in info.metadata for key in ("ge", "le") if hasattr(each, key)}
-    if limits.keys() != {"ge", "le"} or owner is None:
-        return ""
-    return f" From {written(limits['ge'])} to {written(limits['le'])}."
-
-
-def _all_keys() -> Iterator[tuple[str, FieldInfo, type[BaseModel]]]:
+def _all_keys() -> Iterator[tuple[str, FieldInfo]]:
     for names in GROUPS.values():
         for name in names:
             info = Config.model_fields[name]
             if isinstance(info.default, BaseModel):
-                kind = type(info.default)
-                yield from ((f"{name}.{each}", field, kind) for each, field in kind.model_fields.items())
+                yield from ((f"{name}.{each}", field) for each, field in type(info.default).model_fields.items())
             else:
-                yield name, info, Config
+                yield name, info
             inner = next((each for each in get_args(info.annotation) if isinstance(each, type)), None)
             if inner is not None and issubclass(inner, BaseModel):
-                yield from ((f"{name}[].{each}", field, inner) for each, field in inner.model_fields.items())
+                yield from ((f"{name}[].{each}", field) for each, field in inner.model_fields.items())

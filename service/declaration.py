@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, WithJsonSchema
+from pydantic.fields import FieldInfo
 from pydantic_core import PydanticCustomError
 
 from service.errors import Problem
@@ -71,11 +72,26 @@ def written(value: Any) -> str:
     if isinstance(value, list | tuple):
         return "[" + ", ".join(written(each) for each in value) + "]"
     if isinstance(value, dict):
-        return "{" + ", ".join(f"{key}: {written(each)}" for key, each in value.items()) + "}"
+        return "{" + ", ".join(f"{written(key)}: {written(each)}" for key, each in value.items()) + "}"
     if isinstance(value, float):
         text = f"{value:.10g}"
         return text if set(text) & set(".en") else f"{text}.0"
     return str(value)
+
+
+def limits(info: FieldInfo) -> str:
+    """Return a number's limits in words, or nothing."""
+    found = {key: getattr(each, key) for each in info.metadata for key in ("ge", "le") if hasattr(each, key)}
+    return f" From {written(found['ge'])} to {written(found['le'])}." if len(found) == 2 else ""
+
+
+def reference(model: type[BaseModel]) -> str:
+    """Return the table of a model's fields in Markdown, for the documentation."""
+    rows = ["| field | what it is | example |", "| --- | --- | --- |"]
+    for name, info in model.model_fields.items():
+        example = f"`{written(info.examples[0])}`" if info.examples else ""
+        rows.append(f"| `{info.alias or name}` | {info.description or ''}{limits(info)} | {example} |")
+    return "\n".join(rows) + "\n"
 
 
 def json_plain(value: Any) -> Any:

@@ -40,7 +40,7 @@ UNBUILT: Mapping[str, str] = {
     "jobs": "Drop one file for each job.",
 }
 
-_WILDCARD = re.compile(r"(?<!\w)__\w[\w/ -]*?__(?!\w)")
+_WILDCARD = re.compile(r"(?<!\w)__[^\W_][\w/-]*?__(?!\w)")
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 
 
@@ -100,9 +100,9 @@ _BOTH_LENGTHS = {
 }
 _BESIDE = "Put it beside the job file or into inbox/media and write its name only, for example cat.jpg."
 
-Name = Annotated[str, AfterValidator(_check_text), Field(max_length=200)]
-MediaName = Annotated[str, AfterValidator(_check_media_name), Field(max_length=1000)]
-Prompt = Annotated[str, AfterValidator(_check_prompt), Field(max_length=PROMPT_MAX)]
+Name = Annotated[str, Field(max_length=200), AfterValidator(_check_text)]
+MediaName = Annotated[str, Field(max_length=1000), AfterValidator(_check_media_name)]
+Prompt = Annotated[str, Field(max_length=PROMPT_MAX), AfterValidator(_check_prompt)]
 
 
 class JobSettings(Declared):

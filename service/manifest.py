@@ -262,9 +262,7 @@ class Manifest(Declared):
     task: Annotated[Slug, AfterValidator(_check_task)] | None = Field(
         None, description="The inbox folder; default: the workflow's name with - for _.", examples=["text-to-video"]
     )
-    family: Slug | None = Field(
-        None, description="The model family; jobs of one family share loaded models.", examples=["sd15"]
-    )
+    family: Slug | None = Field(None, description="The model family.", examples=["sd15"])
     media: MediaRoles = Field(MediaRoles(), description="Pictures and videos that a job brings, by role.")
     parameters: Parameters = Field(Parameters(), description="Job fields that go into the graph.")
     sizes: Sizes | None = Field(None, description="Sizes that follow the picture's shape.")

@@ -20,6 +20,8 @@ except ImportError as reason:  # the pure Python parser is 14 times slower and w
 MAX_BYTES = 1_000_000
 MAX_DEPTH = 16
 MAX_VALUES = 100_000
+#: Nobody reads more; a file that earns more isn't what it was dropped as.
+MAX_PROBLEMS = 50
 #: Longer numbers are nobody's setting, and reading them costs more than linear time.
 MAX_DIGITS = 40
 
@@ -212,6 +214,8 @@ class _Composer:
 
     def _refuse(self, code: str, title: str, fix: str, event: Any) -> None:
         self.problems.append(self._problem(code, title, fix, event))
+        if len(self.problems) > MAX_PROBLEMS:
+            raise Rejected(*self.problems)
 
     def _node(self, event: Any, depth: int) -> Node:
         self.values += 1

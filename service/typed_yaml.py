@@ -13,7 +13,7 @@ from pydantic_core import ErrorDetails
 
 from service.declaration import did_you_mean, in_order, nearest, written
 from service.errors import Problem
-from service.strict_yaml import Document, Node, empty, leading_zero, number_like
+from service.strict_yaml import MAX_PROBLEMS, Document, Node, empty, leading_zero, number_like
 from service.yaml_slips import quote
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -70,7 +70,7 @@ def _validate(
     if _text_as_written(document.root, raw, details):
         return _validate(model, document, raw, unbuilt)
     reader = _Reader(model, document, tuple(unbuilt))
-    problems = {detail["loc"]: reader.problem(detail) for detail in reversed(details)}
+    problems = {detail["loc"]: reader.problem(detail) for detail in reversed(details[:MAX_PROBLEMS])}
     return None, [problem for problem in problems.values() if problem is not None]
 
 
@@ -83,7 +83,8 @@ def _text_as_written(root: Node, raw: dict[str, Any], details: Sequence[ErrorDet
             continue
         holder: Any = raw
         for step in detail["loc"][:-1]:
-            holder = holder[step]
+            # One entry may stand for a list of one; then the location has an index that the file hasn't.
+            holder = holder if isinstance(holder, dict) and step not in holder else holder[step]
         if isinstance(holder, dict):
             holder[detail["loc"][-1]] = node.text
             changed = True

@@ -1,0 +1,222 @@
+from pathlib import Path
+
+import pytest
+
+from service import config
+from service.config import Config, default, generate, parse
+from service.config_keys import GROUPS, TASKS, UNBUILT
+from service.errors import Rejected
+from tests import pages
+
+HERE = Path("/srv/reeldrop")
+DESIGN = """\
+output_dir: "./outputs"
+temp_dir: "./temp"
+log_level: "INFO"
+default_checkpoint: "realisticVision_v51.safetensors"
+nsfw_checkpoint: "ponyDiffusionV6XL.safetensors"
+vae: "vae-ft-mse-840000-ema-pruned.safetensors"
+default_fps: 12
+default_frames: 16
+max_frames: 64
+video_format: "mp4"
+video_codec: "libx264"
+default_steps: 20
+default_cfg: 7.5
+default_sampler: "euler_ancestral"
+face_enhancer: "gfpgan"
+face_swap_model: "inswapper_128"
+nsfw_enabled: false
+nsfw_safety_filter: false
+age_slider_default: 0.0
+age_slider_range: [-1.0, 1.0]
+body_slider_default: 0.0
+body_slider_range: [-1.0, 1.0]
+"""
+
+
+def problems_of(text):
+    with pytest.raises(Rejected) as caught:
+        parse(text, HERE)
+    return caught.value.problems
+
+
+def only(text):
+    (problem,) = problems_of(text)
+    return problem
+
+
+def config_parts():
+    tasks = ["| folder | workflows |", "| --- | --- |"]
+    tasks += [
+        f"| `{task}` | {', '.join(f'`{name}`' for name in names) or 'not built yet'} |" for task, names in TASKS.items()
+    ]
+    return {"config keys": config.reference(), "tasks": "\n".join(tasks) + "\n"}
+
+
+def test_the_file_that_comes_with_us_is_what_the_declaration_generates():
+    assert (Path(__file__).parent.parent / "config.yaml").read_text(encoding="utf-8") == generate()
+
+
+def test_the_generated_file_reads_as_the_defaults():
+    assert parse(generate(), HERE) == default(HERE)
+
+
+@pytest.mark.parametrize("text", ["", "# nothing\n", "{}"])
+def test_an_empty_file_has_the_defaults(text):
+    assert parse(text, HERE) == default(HERE)
+
+
+def test_every_key_is_generated_once_with_a_word_on_it():
+    names = [name for group in GROUPS.values() for name in group]
+    assert sorted(names) == sorted(Config.model_fields)
+    lines = generate().splitlines()
+    for name in names:
+        (at,) = [number for number, line in enumerate(lines) if line.startswith(f"{name}:")]
+        assert lines[at - 1].startswith("# ")
+
+
+def test_the_designs_own_file_loads_as_it_is():
+    loaded = parse(DESIGN, HERE)
+    assert loaded.output_dir == HERE / "outputs"
+    assert loaded.model_copy(update={"output_dir": HERE / "outbox"}) == default(HERE)
+
+
+def test_the_designs_keys_come_first_and_in_its_order():
+    keys = [line.split(":")[0] for line in DESIGN.splitlines()]
+    assert [name for group in GROUPS.values() for name in group][: len(keys)] == keys
+
+
+def test_relative_paths_start_at_the_files_folder(monkeypatch):
+    monkeypatch.setenv("HOME", "/home/ann")
+    loaded = parse("inbox_dir: ../share/in\noutput_dir: /mnt/out\nstate_dir: ~/state\n", HERE)
+    assert (loaded.inbox_dir, loaded.output_dir, loaded.state_dir) == (
+        Path("/srv/share/in"), Path("/mnt/out"), Path("/home/ann/state"),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "place", "words"),
+    [
+        ("nsfw_enabled: yes", "wrong_type", (1, 15), "Write nsfw_enabled: true."),
+        ("a: 1\n", "unknown_field", (1, 1), "The fields are"),
+        ("inbox: x", "unknown_field", (1, 1), "Did you mean inbox_dir?"),
+        ("watch: {mode: poll}", "bad_value", (1, 15), "Did you mean polling?"),
+        ("log_level: info", "bad_value", (1, 12), "Did you mean INFO?"),
+        ("watch:\n  quiet_second: 3", "unknown_field", (2, 3), "Did you mean quiet_seconds?"),
+        ("watch:\n  quiet_seconds: -3", "out_of_range", (2, 18), "0 or more"),
+        ("watch: 3", "wrong_type", (1, 8), "fields"),
+        ("default_frames: 99", "conflict", (1, 1), "max_frames"),
+        ("max_frames: 8", "conflict", (1, 1), "max_frames"),
+        ("backends: http://a", "wrong_type", (1, 11), "backends: [{name: gpu-1"),
+        ("backends:\n- name: a\n", "missing_field", (2, 3), "Add for example url:"),
+        ("backends: [{name: A b, url: http://a}]", "bad_value", (1, 19), "a-z"),
+        ("backends: [{name: embedded, url: http://a}]", "bad_value", (1, 12), "gpu-1"),
+        ("backends: [{name: a, url: 'a:8188'}]", "bad_value", (1, 27), "http://"),
+        ("backends: [{name: a, url: 'http://'}]", "bad_value", (1, 27), "http://"),
+        ("backends: [{name: a, url: 'http://u:p@h'}]", "bad_value", (1, 27), "password"),
+        ("backends: [{name: a, url: 'http://h:99999'}]", "bad_value", (1, 27), "http://"),
+        ("backends: [{name: a, url: 'http://a'}, {name: b, url: 'http://b'}]", "not_built_yet", (1, 40), "Keep one."),
+        ("engine: embedded\nbackends: [{name: a, url: 'http://a'}]", "conflict", (1, 1), "engine: auto"),
+        ("tasks: {Bad Name: [x]}", "bad_value", (1, 19), "a-z"),
+        ("tasks: {done: [x]}", "bad_value", (1, 8), "another name"),
+        ("tasks: {adult: [x]}", "not_built_yet", (1, 8), "Leave it out"),
+        ("tasks: {text-to-video: x}", "wrong_type", (1, 24), "text-to-video: [text_to_video_basic]"),
+        ("output_dir: $HOME/x", "bad_path", (1, 13), "whole path"),
+        ("output_dir: ~ann/x", "bad_path", (1, 13), "whole path"),
+        ("output_dir: 5", "wrong_type", (1, 13), "./outbox"),
+        ("output_dir: ''", "bad_path", (1, 13), "folder"),
+        ("log_level:", "empty_field", (1, 1), "take the line out"),
+        ("age_slider_range: [0, 1, 2]", "bad_value", (1, 19), "not 3"),
+        ("- a", "not_fields", (1, 1), "dash"),
+    ],
+)
+def test_a_mistake_has_its_code_place_and_cure(text, code, place, words):
+    problem = only(text)
+    assert (problem.code, (problem.line, problem.column)) == (code, place)
+    assert words in problem.sentence()
+
+
+def test_every_mistake_is_named_at_once():
+    found = problems_of("log_level: info\nfoo: 1\nvideo_format: webm\ndefault_fps: '12'\nbackends: [{}, {}]\n")
+    assert [problem.line for problem in found] == [1, 2, 3, 4, 5, 5, 5, 5, 5]
+    assert len({problem.sentence() for problem in found}) == len(found)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "nsfw_checkpoint: other.safetensors", "video_format: webm", "video_codec: libx265", "video_codec: 5",
+        "face_enhancer: codeformer", "face_swap_model: x", "nsfw_enabled: true", "nsfw_safety_filter: true",
+        "age_slider_default: 0.5", "age_slider_range: [0, 1]", "body_slider_default: -1", "body_slider_range: [-3, 3]",
+        "media_roots: [/mnt/photos]",
+    ],
+)  # fmt: skip
+def test_a_changed_key_whose_part_comes_later_is_refused_by_name(line):
+    problem = only(line)
+    name, value = line.split(": ", 1)
+    assert problem.code == "not_built_yet"
+    assert problem.title == f"{name}: {value} is not built yet."
+
+
+def test_every_key_whose_part_comes_later_loads_at_its_default():
+    assert set(UNBUILT) <= set(Config.model_fields)
+    text = "".join(f"{line}\n" for line in generate().splitlines() if line.split(":")[0] in UNBUILT)
+    assert len(text.splitlines()) == len(UNBUILT)
+    assert parse(text, HERE) == default(HERE)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("output_dir: inbox/x", "output_dir lies inside inbox_dir."),
+        ("output_dir: ./inbox", "inbox_dir and output_dir are the same folder."),
+        ("inbox_dir: outbox/../outbox/in", "inbox_dir lies inside output_dir."),
+        ("state_dir: outbox/var", "state_dir lies inside output_dir."),
+        ("models_dir: inbox/models", "models_dir lies inside inbox_dir."),
+        ("temp_dir: var", "state_dir and temp_dir are the same folder."),
+    ],
+)
+def test_folders_inside_one_another_are_refused(text, said):
+    problem = only(text)
+    assert (problem.code, problem.title, problem.line) == ("conflict", said, 1)
+
+
+def test_names_that_only_begin_alike_do_not_overlap():
+    assert parse("inbox_dir: /a/in\noutput_dir: /a/inbox\ntemp_dir: ./var/tmp\n", HERE)
+
+
+def test_tasks_add_to_the_usual_ones():
+    loaded = parse("tasks: {image-to-video: [mine, image_to_video_svd], my-own: [my_own]}", HERE)
+    assert loaded.tasks == {
+        **TASKS,
+        "image-to-video": ("mine", "image_to_video_svd"),
+        "my-own": ("my_own",),
+    }
+    assert default(HERE).tasks["face-swap"] == ()
+
+
+def test_backends_are_read_with_their_address_tidied():
+    (backend,) = parse("backends: [{name: gpu-1, url: 'http://10.0.0.5:8188/'}]", HERE).backends
+    assert (backend.name, backend.url) == ("gpu-1", "http://10.0.0.5:8188")
+
+
+def test_what_workflows_leave_open_comes_from_here():
+    assert parse("default_fps: 8\nvae: other.safetensors\n", HERE).workflow_defaults() == {
+        "fps": 8, "frames": 16, "max_frames": 64, "steps": 20, "cfg": 7.5, "sampler": "euler_ancestral",
+        "checkpoint": "realisticVision_v51.safetensors", "vae": "other.safetensors",
+    }  # fmt: skip
+
+
+def test_a_configuration_never_changes():
+    with pytest.raises(ValueError, match="frozen"):
+        default(HERE).default_fps = 3
+
+
+def test_the_documentation_lists_the_keys_as_declared():
+    assert pages.parts("configuration.md") == config_parts()
+
+
+@pytest.mark.parametrize("text", pages.examples("configuration.md"))
+def test_the_configurations_in_the_documentation_are_right(text):
+    assert parse(text, HERE).backends
