@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 import logging
 import multiprocessing
+import os
 import signal
+import socket
+import struct
 import threading
 import time
 from collections.abc import Callable
@@ -25,6 +28,7 @@ from service.media import trouble
 _log = logging.getLogger(__name__)
 _SPAWN = multiprocessing.get_context("spawn")
 _MAX_ANSWER_BYTES = 16 * 1024 * 1024
+_SEND_S = 5
 
 
 @dataclass(frozen=True)
@@ -157,10 +161,9 @@ class Examiner:
         return self._judge(answer, name), extra
 
     def _exchange(self, request: dict[str, Any], payload: bytes, name: str) -> tuple[dict[str, Any], bytes]:
-        pipe = self._greet()
-        until = time.monotonic() + request["deadline_s"]
         try:
-            pipe.send_bytes(json.dumps({**request, "payload": bool(payload)}).encode())
+            pipe = self._hand_over(json.dumps({**request, "payload": bool(payload)}).encode())
+            until = time.monotonic() + request["deadline_s"]
             if payload:
                 pipe.send_bytes(payload)
             return _receive(pipe, until)
@@ -169,6 +172,17 @@ class Examiner:
             raise self._verdict(trouble.too_slow(name, request["deadline_s"])) from error
         except (EOFError, OSError, ValueError) as error:
             raise self._death(name) from error
+
+    def _hand_over(self, document: bytes) -> Connection:
+        """Give the request to a living child; one that died idle, before it knew of this file, is replaced once."""
+        pipe = self._greet()
+        try:
+            pipe.send_bytes(document)
+        except OSError:
+            self._discard()
+            pipe = self._greet()
+            pipe.send_bytes(document)
+        return pipe
 
     def _death(self, name: str) -> Exception:
         """Say whose fault it was that the child is gone: whoever stopped us sends SIGTERM, decoders never do."""
@@ -230,6 +244,9 @@ class Examiner:
         self._discard()
         self._temporary.mkdir(parents=True, exist_ok=True)
         ours, theirs = _SPAWN.Pipe()
+        with socket.socket(fileno=os.dup(ours.fileno())) as line:
+            # A large preview for a child that was stopped must not hold its thread for ever.
+            line.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("ll", _SEND_S, 0))
         process = _SPAWN.Process(
             target=child.serve,
             args=(theirs, self._classifier, str(self._temporary)),

@@ -209,7 +209,7 @@ def sampled(clip: Clip, choose: Callable[[Sequence[float]], Sequence[int]]) -> I
     wanted = choose(times_s)
     given = 0
     for number, frame in frames_at(clip, found, wanted):
-        given += 1
+        given += not frame.is_corrupt
         yield number, to_rgb(frame)
     if given != len(wanted):
         raise trouble.unreadable(clip.name, f"{len(wanted) - given} of {len(wanted)} sampled frames")

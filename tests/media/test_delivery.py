@@ -1,0 +1,160 @@
+import json
+import os
+import stat
+import subprocess
+import sys
+import time
+
+import av
+import imageio_ffmpeg
+import pytest
+
+from service.errors import Failed
+from service.job import Expected
+from service.media import delivery, verification
+from tests.media import drawing
+
+TAGS = {
+    "title": 'harbour; #1 = "x" \\ y\'',
+    "comment": "AI-made with Reeldrop\nsecond line",
+    "reeldrop.job": "0198",
+    "reeldrop.settings": json.dumps({"prompt": "fishing harbour at dawn, ü☃ " * 4000}, ensure_ascii=False),
+}
+MP4 = {"container": "mp4", "codec": "libx264", "crf": None, "deadline_s": 20.0}
+
+
+def read(path):
+    with av.open(str(path)) as container:
+        streams = [(stream.type, stream.codec_context.codec.canonical_name) for stream in container.streams]
+        return dict(container.metadata), streams, [dict(stream.metadata) for stream in container.streams]
+
+
+def test_a_right_codec_is_copied_bit_for_bit_and_tagged(tmp_path):
+    source = drawing.clip(tmp_path / "a.mp4", audio=True)
+    delivery.deliver(source, tmp_path / "out.mp4", TAGS, **MP4)
+    assert drawing.packets(tmp_path / "out.mp4") == drawing.packets(source)
+    metadata, streams, _ = read(tmp_path / "out.mp4")
+    assert {key: metadata[key] for key in TAGS} == TAGS
+    assert streams == [("video", "h264"), ("audio", "aac")]
+    content = (tmp_path / "out.mp4").read_bytes()
+    assert content.index(b"moov") < content.index(b"mdat")
+
+
+def test_the_servers_own_tags_are_gone(tmp_path):
+    secret = {"prompt": '{"1": {"class_type": "KSampler"}}', "workflow": "{}", "comment": "graph", "artist": "somebody"}
+    source = drawing.clip(tmp_path / "a.mkv", metadata=secret)
+    delivery.deliver(source, tmp_path / "out.mp4", {"comment": "AI-made"}, **MP4)
+    metadata, _, of_streams = read(tmp_path / "out.mp4")
+    assert metadata["comment"] == "AI-made"
+    assert not {"prompt", "workflow", "artist"} & {key.lower() for key in metadata}
+    assert not {"prompt", "workflow", "artist"} & {key.lower() for tags in of_streams for key in tags}
+    assert b"KSampler" not in (tmp_path / "out.mp4").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("name", "codec"), [("a.webm", "libvpx-vp9"), ("a.mkv", "libx265"), ("a.avi", "libx264"), ("a.mp4", "mpeg4")]
+)
+def test_another_codec_is_encoded_anew_and_sound_is_kept(tmp_path, name, codec, capfd):
+    source = drawing.clip(tmp_path / name, codec=codec, audio=name.endswith("webm"))
+    delivery.deliver(source, tmp_path / "out.mp4", TAGS, **{**MP4, "crf": 20})
+    found, warnings = verification.verify(tmp_path / "out.mp4", Expected(160, 120, 12, 24, audio=name.endswith("webm")))
+    assert (found.container, found.codec, warnings) == ("mp4", "h264", [])
+    assert read(tmp_path / "out.mp4")[0]["reeldrop.job"] == "0198"
+
+
+def test_a_lower_crf_gives_a_larger_file(tmp_path):
+    source = drawing.clip(tmp_path / "a.webm", codec="libvpx-vp9")
+    sizes = []
+    for crf in (10, 40):
+        delivery.deliver(source, tmp_path / "out.mp4", {}, **{**MP4, "crf": crf})
+        sizes.append((tmp_path / "out.mp4").stat().st_size)
+    assert sizes[0] > sizes[1]
+
+
+def test_webm_gets_its_own_codecs(tmp_path):
+    source = drawing.clip(tmp_path / "a.mp4", audio=True)
+    arguments = {"container": "webm", "codec": "libvpx-vp9", "crf": 40, "deadline_s": 20.0}
+    delivery.deliver(source, tmp_path / "out.webm", {"comment": "AI-made"}, **arguments)
+    metadata, streams, _ = read(tmp_path / "out.webm")
+    assert streams == [("video", "vp9"), ("audio", "opus")]
+    assert {value for key, value in metadata.items() if key.lower() == "comment"} == {"AI-made"}
+
+
+def test_a_broken_source_fails_and_leaves_nothing_behind(tmp_path):
+    (tmp_path / "a.mp4").write_bytes(b"\0\0\0\x18ftypisom" + bytes(200))
+    with pytest.raises(Failed) as failure:
+        delivery.deliver(tmp_path / "a.mp4", tmp_path / "out.mp4", TAGS, **MP4)
+    assert failure.value.problem.code == "delivery_failed"
+    assert str(tmp_path) not in failure.value.problem.detail
+    assert [path.name for path in tmp_path.iterdir()] == ["a.mp4"]
+
+
+def test_names_that_look_like_options_or_protocols_are_just_names(tmp_path):
+    source = drawing.clip(tmp_path / "a.mp4", frames=4)
+    for name in ("-y.mp4", "concat:a|b.mp4", "http:x.mp4", "per%cent.mp4"):
+        odd = source.rename(tmp_path / name)
+        delivery.deliver(odd, tmp_path / f"out{name}", {}, **MP4)
+        assert (tmp_path / f"out{name}").exists()
+        source = odd
+
+
+def program(path, body):
+    path.write_text(f"#!/bin/sh\n{body}\n")
+    path.chmod(path.stat().st_mode | stat.S_IXUSR)
+    return path
+
+
+def test_a_program_that_hangs_is_killed_at_the_deadline_with_its_children(tmp_path, monkeypatch):
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    program(folder / "ffmpeg", f"sleep 300 & echo $! > {tmp_path}/pid; wait")
+    monkeypatch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")
+    started = time.monotonic()
+    with pytest.raises(Failed, match="too long"):
+        delivery.deliver(drawing.clip(tmp_path / "a.mp4"), tmp_path / "out.mp4", {}, **{**MP4, "deadline_s": 1.0})
+    assert time.monotonic() - started < 10
+    child = int((tmp_path / "pid").read_text())
+    until = time.monotonic() + 5
+    while time.monotonic() < until and _runs(child):
+        time.sleep(0.02)
+    assert not _runs(child)
+
+
+def _runs(pid):
+    try:
+        with open(f"/proc/{pid}/stat") as file:
+            return file.read().split()[2] not in {"Z", "X"}
+    except FileNotFoundError:
+        return False
+
+
+def test_a_system_ffmpeg_without_the_encoder_gives_way_to_the_bundled_one(tmp_path, monkeypatch):
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    real = imageio_ffmpeg.get_ffmpeg_exe()
+    program(
+        folder / "ffmpeg",
+        f'case "$*" in *libx264*) echo "Unknown encoder \'libx264\'" >&2; exit 8;; esac; exec {real} "$@"',
+    )
+    monkeypatch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")
+    source = drawing.clip(tmp_path / "a.webm", codec="libvpx-vp9")
+    delivery.deliver(source, tmp_path / "out.mp4", {}, **MP4)
+    assert read(tmp_path / "out.mp4")[1] == [("video", "h264")]
+
+
+def test_the_tags_are_in_no_process_list(tmp_path, monkeypatch):
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    program(folder / "ffmpeg", f'echo "$@" >> {tmp_path}/argv; exec {imageio_ffmpeg.get_ffmpeg_exe()} "$@"')
+    monkeypatch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")
+    delivery.deliver(drawing.clip(tmp_path / "a.mp4"), tmp_path / "out.mp4", {"title": "a private wish"}, **MP4)
+    assert "private" not in (tmp_path / "argv").read_text()
+    assert read(tmp_path / "out.mp4")[0]["title"] == "a private wish"
+
+
+def test_the_daemon_loads_no_decoder_for_it():
+    heavy = "{'av', 'numpy', 'PIL', 'cv2', 'onnxruntime', 'pillow_heif'}"
+    modules = "import service.examiner, service.media.delivery, service.guard, service.node_classes, sys"
+    code = f"{modules}; print(sorted({heavy} & set(sys.modules)))"
+    said = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True, timeout=20)
+    assert said.stdout.strip() == "[]"
