@@ -78,7 +78,8 @@ def _take_frames(question: Question, made: Resolved, parameter: Parameter) -> No
     if not low <= frames <= high:
         title = f"seconds {written(seconds)} at {written(fps)} frames a second is {frames} frames"
         bound = f"{title}, and {question.workflow} takes {written(low)} to {written(high)}."
-        fix = f"Write seconds: {low / fps:.2g} to {math.floor(high / fps * 10) / 10:g}."
+        most, least = math.floor(high / fps * 100) / 100, math.ceil(low / fps * 100) / 100
+        fix = f"Write seconds: {most:g} or less." if frames > high else f"Write seconds: {least:g} or more."
         made.problems.append(Problem("out_of_range", bound, fix, field="seconds"))
         return
     snapped = snap(frames, parameter, low, high)

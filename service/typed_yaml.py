@@ -147,7 +147,7 @@ class _Reader:
     def problem(self, detail: ErrorDetails) -> Problem | None:
         """Return the problem, or None where the value was refused already."""
         node, place, names = _find(self.document.root, detail["loc"])
-        if node.kind == "refused":
+        if node.kind == "refused" or self._is_echo(detail, node):
             return None
         at = (node.line, node.column) if names and node.kind != "nothing" else place
         name = ".".join(names)
@@ -166,6 +166,10 @@ class _Reader:
         title = f"{name} must be {wants}, not {self._shown(node, kind)}."
         return Problem(code, title, self._cure(detail, name, node), field=name).at(*at)
 
+    def _is_echo(self, detail: ErrorDetails, node: Node) -> bool:
+        """An entry that is wrong itself makes its list count as too short as well."""
+        return detail["type"] == "too_short" and len(node.items) >= detail.get("ctx", {}).get("min_length", 0)
+
     def _mistake(self, context: Mapping[str, Any], name: str, place: tuple[int, int]) -> Problem:
         if context["field"] is not None:
             name = context["field"]
@@ -175,6 +179,10 @@ class _Reader:
 
     def _missing(self, detail: ErrorDetails, name: str, place: tuple[int, int]) -> Problem:
         missing = str(detail["loc"][-1])
+        if isinstance(detail["loc"][-1], int):
+            return Problem("bad_value", f"{name} has too few entries.", self._example(detail, name), field=name).at(
+                *place
+            )
         full = f"{name}.{missing}" if name else missing
         fix = self._example(detail, full, "Add")
         return Problem("missing_field", f"{full} is missing.", fix, field=full).at(*place)
@@ -265,8 +273,8 @@ _WANTED = {
     "string_too_short": ("too_short", "at least {min_length} characters long"),
     "string_pattern_mismatch": ("bad_value", "written otherwise"),
     "literal_error": ("bad_value", "one of {expected}"),
-    "too_long": ("bad_value", "a list of at most {max_length} entries"),
-    "too_short": ("bad_value", "a list of at least {min_length} entries"),
+    "too_long": ("bad_value", "a list of {max_length} or fewer"),
+    "too_short": ("bad_value", "a list of {min_length} or more"),
 }
 
 
@@ -283,8 +291,9 @@ def field_at(model: type[BaseModel], location: Location) -> tuple[FieldInfo | No
     current: type[BaseModel] | None = model
     info, holder = None, None
     for step in location:
-        if current is not None and step in current.model_fields:
-            info, holder = current.model_fields[str(step)], current
+        fields = {} if current is None else {each.alias or name: each for name, each in current.model_fields.items()}
+        if step in fields:
+            info, holder = fields[str(step)], current
             current = next(_models(info.annotation), None)
     return info, holder
 

@@ -31,7 +31,8 @@ def test_a_small_manifest_is_enough():
 def test_a_target_may_be_one_input_or_a_list():
     text = (
         SMALL
-        + "parameters:\n  seed: {type: whole, to: [{node: 1, input: a}, {title: B, input: b}]}\n  steps: {type: whole, to: {node: 2, input: c}}\n"
+        + "parameters:\n  seed: {type: whole, to: [{node: 1, input: a}, {title: B, input: b}]}\n"
+        + "  steps: {type: whole, to: {node: 2, input: c}}\n"
     )
     made = parse(text.encode())
     assert [(to.node, to.title, to.input) for to in made.parameters.seed.to] == [("1", None, "a"), (None, "B", "b")]
@@ -57,15 +58,20 @@ def test_a_target_may_be_one_input_or_a_list():
         (parameter("width", "type: whole, default: 100, multiple_of: 8"), "bad_value", 5, "default"),
         (parameter("sampler", "type: text, minimum: 3"), "conflict", 5, "no limits"),
         (SMALL + "parameters: {seed: {type: whole, to: {input: x}}}\n", "conflict", 4, "by id or by title"),
-        (SMALL + "parameters: {seed: {type: whole, to: []}}\n", "bad_value", 4, "at least 1"),
-        (SMALL + "parameters: {seed: {type: whole, to: {node: '1', inputs: x}}}\n", "unknown_field", 4, "input"),
+        (SMALL + "parameters: {seed: {type: whole, to: []}}\n", "bad_value", 4, "1 or more, not 0"),
+        (
+            SMALL + "parameters: {seed: {type: whole, to: {node: '1', input: x, inputs: y}}}\n",
+            "unknown_field",
+            4,
+            "input?",
+        ),
         (SMALL + "media: {picture: {kind: picture, node: '1', input: image}}\n", "unknown_field", 4, "image, source"),
         (SMALL + "media: {image: {kind: photo, node: '1', input: image}}\n", "bad_value", 4, "picture or video"),
         (SMALL + "media: {image: {kind: picture, node: '1', input: i, required: false}}\n", "not_built_yet", 4, "true"),
         (SMALL + "progress: {'1': 0}\n", "out_of_range", 4, "more than 0"),
         (SMALL + "needs: {comfyui: newest}\n", "bad_value", 4, "0.3.64"),
         (SMALL + "sizes: {follow: image, shapes: [[8, 512]]}\n", "out_of_range", 4, "16 or more"),
-        (SMALL + "sizes: {follow: image, shapes: [[512]]}\n", "missing_field", 4, ""),
+        (SMALL + "sizes: {follow: image, shapes: [[512]]}\n", "bad_value", 4, "too few entries"),
     ],
 )
 def test_a_mistake_has_its_code_line_and_cure(text, code, line, words):

@@ -78,30 +78,30 @@ def problems_of(act):
     return caught.value.problems
 
 
+MODELS = [
+    "Manifest",
+    "Parameter",
+    "Target",
+    "MediaRole",
+    "Sizes",
+    "OptionalNode",
+    "Output",
+    "Needs",
+    "Pack",
+    "ModelFile",
+]
+
+
+def takes(flow):
+    return ", ".join(sorted(flow.fields - {"workflow", "count"}))
+
+
 def workflow_parts():
     rows = ["| workflow | task | takes |", "| --- | --- | --- |"]
-    for flow in BOTH:
-        rows.append(
-            f"| `{flow.name}`: {flow.title} | `{flow.task}` | {', '.join(sorted(flow.fields - {'workflow', 'count'}))} |"
-        )
-    later = [
-        "| key | meanwhile |",
-        "| --- | --- |",
-        *(f"| `{key}` | {cure} |" for key, cure in manifests.UNBUILT.items()),
-    ]
-    models = (
-        "Manifest",
-        "Parameter",
-        "Target",
-        "MediaRole",
-        "Sizes",
-        "OptionalNode",
-        "Output",
-        "Needs",
-        "Pack",
-        "ModelFile",
-    )
-    tables = {f"manifest {name}": reference(getattr(manifests, name)) for name in models}
+    rows += [f"| `{flow.name}`: {flow.title} | `{flow.task}` | {takes(flow)} |" for flow in BOTH]
+    later = ["| key | meanwhile |", "| --- | --- |"]
+    later += [f"| `{key}` | {cure} |" for key, cure in manifests.UNBUILT.items()]
+    tables = {f"manifest {name}": reference(getattr(manifests, name)) for name in MODELS}
     return {"workflows": "\n".join(rows) + "\n", "manifest keys not built yet": "\n".join(later) + "\n", **tables}
 
 
@@ -209,7 +209,8 @@ def test_a_prompt_that_is_needed_is_asked_for():
         (TEXT, {"steps": 151}, "steps", "Write steps: 150."),
         (TEXT, {"fps": 0.5}, "fps", "at least 1"),
         (TEXT, {"frames": 65}, "frames", "max_frames in config.yaml"),
-        (TEXT, {"seconds": 10}, "seconds", "120 frames, and text_to_video_basic takes 1 to 64. Write seconds: 0.083 to 5.3."),
+        (SVD, {"seconds": 0.1}, "seconds", "Write seconds: 0.25 or more."),
+        (TEXT, {"seconds": 10}, "seconds", "120 frames, and text_to_video_basic takes 1 to 64. Write seconds: 5.33"),
         (SVD, {"frames": 51}, "frames", "Write frames: 50."),
         (SVD, {"vae": "x"}, "vae", "takes no vae"),
         (SVD, {"cfg": 11.0}, "cfg", "at most 10"),
@@ -238,7 +239,8 @@ def test_a_fraction_where_a_whole_number_goes_is_refused():
 
 def test_everything_goes_where_the_manifest_says():
     bound = text_bound(
-        negative_prompt="fog", width=768, height=512, frames=24, fps=8.0, steps=4, cfg=6.0, sampler="ddim", scheduler="karras",
+        negative_prompt="fog", width=768, height=512, frames=24, fps=8.0, steps=4, cfg=6.0, sampler="ddim",
+        scheduler="karras",
         checkpoint="c.safetensors", vae="v.safetensors",
     )  # fmt: skip
     inputs = {name: node["inputs"] for name, node in bound.graph.items()}
@@ -258,7 +260,8 @@ def test_what_a_job_leaves_open_comes_from_the_configuration_where_the_manifest_
     bound = bind(
         TEXT, settings(prompt="a"), 5, {}, "p", {**DEFAULTS, "fps": 10, "frames": 20, "steps": 9, "sampler": "lcm"}
     )
-    assert {key: bound.settings[key] for key in ("fps", "frames", "steps", "sampler", "scheduler", "width", "seconds")} == {
+    keys = ("fps", "frames", "steps", "sampler", "scheduler", "width", "seconds")
+    assert {key: bound.settings[key] for key in keys} == {
         "fps": 10, "frames": 20, "steps": 9, "sampler": "lcm", "scheduler": "normal", "width": 512, "seconds": 2.0,
     }  # fmt: skip
     assert bound.settings["negative_prompt"] == TEXT.graph["6"]["inputs"]["text"]
@@ -353,7 +356,7 @@ def test_a_lora_with_a_strength_stays():
 
 def test_binding_never_changes_the_workflow():
     before = json.dumps(TEXT.graph)
-    text_bound(width=64)["graph" if False else 0] if False else text_bound(width=64).graph["5"]["inputs"].clear()
+    text_bound(width=64).graph["5"]["inputs"].clear()
     assert json.dumps(TEXT.graph) == before
 
 
@@ -374,7 +377,8 @@ def test_binding_refuses_what_checking_would():
         {},
         optional={
             "width": st.integers(1, 2000), "height": st.integers(1, 2000), "frames": st.integers(1, 200),
-            "steps": st.integers(1, 300), "cfg": st.floats(0, 100), "fps": st.floats(0.1, 500), "prompt": st.text(min_size=1, max_size=9),
+            "steps": st.integers(1, 300), "cfg": st.floats(0, 100), "fps": st.floats(0.1, 500),
+            "prompt": st.text(min_size=1, max_size=9),
         },
     ),
     st.tuples(st.integers(1, 9000), st.integers(1, 9000)),
