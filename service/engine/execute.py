@@ -8,6 +8,7 @@ import time
 import traceback
 import uuid
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -158,12 +159,10 @@ class _Run:
         self.check_interrupted()
         scratch = self.scratch / uuid.uuid4().hex
         scratch.mkdir(parents=True)
-        try:
-            result = self._call(node_id, inputs, scratch)
-        except BaseException:
-            shutil.rmtree(scratch, ignore_errors=True)
-            raise
-        self._keep(node_id, result, scratch)
+        with ExitStack() as undo:
+            undo.callback(shutil.rmtree, scratch, ignore_errors=True)
+            self._keep(node_id, self._call(node_id, inputs, scratch), scratch)
+            undo.pop_all()
 
     def _call(self, node_id: str, inputs: Mapping[str, Any], scratch: Path) -> Result:
         extra = self.ticket.extra_data

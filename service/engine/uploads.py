@@ -56,15 +56,12 @@ def _store(source: Any, folder: Path, filename: str, *, overwrite: bool) -> str:
     Raises OSError where the name holds a folder that doesn't exist.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=folder, prefix=".upload-", delete=False) as draft:
-        try:
-            shutil.copyfileobj(source, draft)
-            draft.flush()
-            name = filename if overwrite else _free_name(folder, filename, Path(draft.name))
-            Path(draft.name).replace(Path(os.path.normpath(folder / name)))
-        except BaseException:
-            Path(draft.name).unlink(missing_ok=True)
-            raise
+    with tempfile.TemporaryDirectory(dir=folder, prefix=".upload-") as apart:
+        draft = Path(apart, "draft")
+        with draft.open("xb") as file:
+            shutil.copyfileobj(source, file)
+        name = filename if overwrite else _free_name(folder, filename, draft)
+        draft.replace(folder / name)
     return name
 
 
