@@ -81,8 +81,8 @@ HOURS: dict[str, Palette] = {
     "dawn": hour("4A5A8C C996A8 FFD9AE FFF1D0 EABFB0 2C2840", (0.82, 0.68, 0.66), 0.75, 0.08, 0.35),
     "day": hour("2E6FB8 78B2E2 DCEEF6 FFFBE6 BED8E8 1E332E", (1.0, 1.0, 0.96), 0.45, 0.0, 0.0),
     "sunset": hour("2C3A72 C8687C FFB469 FFE3AC EC9A72 261A30", (0.86, 0.58, 0.44), 1.0, 0.05, 0.5),
-    "dusk": hour("131C42 414F8E DE9E8E FFD9B0 6A70A2 0E1226", (0.42, 0.45, 0.66), 0.55, 0.45, 0.9),
-    "night": hour("050815 0F1D44 2A4474 E8EEFF 223A66 04060F", (0.20, 0.27, 0.46), 0.42, 1.0, 1.0),
+    "dusk": hour("18224E 4A589A E8A893 FFD9B0 747AAC 10142A", (0.42, 0.45, 0.66), 0.55, 0.45, 0.9),
+    "night": hour("0A1032 1C3066 4A6AA0 EEF2FF 35508A 070A18", (0.30, 0.38, 0.60), 0.55, 1.0, 1.0),
 }
 
 TINTS: dict[str, Colour] = {

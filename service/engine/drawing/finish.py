@@ -12,7 +12,7 @@ from service.engine.drawing.stage import Canvas, Sheet, Stage
 class Finish:
     """Turns light in [0, 1] and above into bytes."""
 
-    GRAIN = 0.020
+    GRAIN = 0.008
 
     def __init__(self, stage: Stage, softness: float) -> None:
         self.stage, self.softness = stage, softness

@@ -10,6 +10,10 @@ from service.engine.drawing.noise import Field, cloudy, grid, line, ridged, step
 from service.engine.drawing.stage import Canvas, Layer, Stage
 
 
+#: How land's texture lies, across and down: rock runs down, meadows lie flat.
+GRAINS = {"field": (0.25, 1.5), "sea": (0.6, 0.9), "forest": (0.4, 1.2), "desert": (0.3, 1.2)}
+
+
 def below(stage: Stage, crest: Field, rows: Field) -> Field:
     """Return the cover of everything below a crest, its edge one pixel soft."""
     return np.clip(rows - crest[None, :] + 0.5, 0, 1).astype(np.float32)
@@ -27,7 +31,7 @@ def ridge(stage: Stage, kind: str, depth: float, crest: Field, fade: float, reli
     rim = np.exp(-np.maximum(rows - crest[None, :], 0) / max(1.0, stage.height / 220))
     towards = np.exp(-np.abs(columns - stage.column(stage.sun_x)) / (0.30 * stage.width))
     colour += (rim * towards * 0.28 * stage.palette.glow * depth)[..., None] * stage.palette.sun
-    return Layer(stage, depth, np.clip(colour, 0, 1), below(stage, crest, rows))
+    return Layer(stage, depth, np.clip(colour, 0, 1), below(stage, crest, rows), crest=crest)
 
 
 def soil(stage: Stage, kind: str, depth: float, crest: Field, fade: float, relief: float) -> Canvas:
@@ -49,7 +53,8 @@ def slopes(stage: Stage, kind: str, depth: float, rows: Field, columns: Field, c
     heights = cloudy(generator, size, falloff=1.55)
     scale = 300 / stage.height * (1.6 - 0.8 * depth)
     down = (rows - crest[None, :]) * 0.8
-    where_x, where_y = columns * scale, down * scale * 0.75
+    grain_x, grain_y = GRAINS.get(kind, (1.0, 0.75))
+    where_x, where_y = columns * scale * grain_x, down * scale * grain_y
     side = 2.5 if stage.sun_x > 0.5 else -2.5
     facing = taken(heights, where_x + side, where_y - 1) - taken(heights, where_x, where_y)
     return cv2.GaussianBlur(np.tanh(facing * 9), (0, 0), max(0.6, stage.height / 700)) * depth**0.5
@@ -70,7 +75,7 @@ def mountains(stage: Stage, layers: int = 5) -> list[Layer]:
         if index < snowy:
             colour = snowed(stage, colour, crest, depth, index)
         rows, _columns = grid(stage.high, stage.wide)
-        made.append(Layer(stage, depth, np.clip(colour, 0, 1), below(stage, crest, rows)))
+        made.append(Layer(stage, depth, np.clip(colour, 0, 1), below(stage, crest, rows), crest=crest))
     return made
 
 
@@ -88,7 +93,7 @@ def snowed(stage: Stage, rock: Canvas, crest: Field, depth: float, index: int) -
     return (rock + (white * light[..., None] - rock) * (cover * 0.92)[..., None]).astype(np.float32)
 
 
-def hills(stage: Stage, kind: str, layers: int = 4, *, first: float = 0.2, start: float = 0.0) -> list[Layer]:
+def hills(stage: Stage, kind: str, layers: int = 4, *, first: float = 0.2, start: float = 0.0, fall: float = 0.36) -> list[Layer]:
     """Return soft hills that come nearer; `start` is how far below the horizon the first begins."""
     made = []
     for index in range(layers):
@@ -100,7 +105,7 @@ def hills(stage: Stage, kind: str, layers: int = 4, *, first: float = 0.2, start
         gain = 0.30 if kind == "desert" else 0.36
         crest = (
             stage.sill
-            + stage.height * (start - 0.035 + 0.36 * part**1.35)
+            + stage.height * (start - 0.035 + fall * part**1.35)
             - rise * line(generator, stage.wide, wave, gain=gain, octaves=5)
         )
         made.append(ridge(stage, kind, depth, crest, 0.22 + 0.2 * part, 0.12 if kind != "desert" else 0.05))
@@ -132,7 +137,7 @@ def dunes(stage: Stage) -> list[Layer]:
         colour *= (1 + 0.035 * max(0.0, part - 0.3) * ripple)[..., None]
         deep = np.clip((rows - crest[None, :]) / (0.4 * stage.height), 0, 1)
         colour = graded_with(colour, mix(stage.palette.haze, warm, depth), 0.55 * step(0, 1, deep))
-        made.append(Layer(stage, depth, np.clip(colour, 0, 1), below(stage, crest, rows)))
+        made.append(Layer(stage, depth, np.clip(colour, 0, 1), below(stage, crest, rows), crest=crest))
     return made
 
 
@@ -171,4 +176,29 @@ def shore(stage: Stage) -> Layer:
     lace = taken(cloudy(generator, 256, falloff=1.1, stretch=1.6), columns * 300 / stage.height, down * 1400)
     foam = np.exp(-(((down - 0.006) / 0.010) ** 2)) * step(0.25, 0.65, lace)
     white = mix(stage.palette.low, rgb("FFFFFF"), 0.5) * (0.25 + 0.75 * float(stage.palette.light.mean()))
-    return Layer(stage, 0.98, np.clip(graded_with(colour, white, foam * 0.9), 0, 1), below(stage, crest, rows))
+    return Layer(stage, 0.98, np.clip(graded_with(colour, white, foam * 0.9), 0, 1), below(stage, crest, rows), crest=crest)
+
+
+def headland(stage: Stage, side: int) -> Layer:
+    """Return a rocky tongue of land that comes in from one side of the sea."""
+    generator = stage.script.dice("headland")
+    rows, columns = grid(stage.high, stage.wide)
+    inward = columns[0] if side < 0 else stage.wide - columns[0]
+    start = (stage.wide - stage.width) / 2
+    part = np.clip((inward - start) / stage.width, -0.5, 1)
+    shape = 0.115 * (1 - step(0.20, 0.46, part)) * (0.75 + 0.25 * (1 - part))
+    rough = 0.016 * line(generator, stage.wide, stage.wide * 0.09, gain=0.55)
+    crest = stage.sill - stage.height * (shape + rough * (shape > 0.004)) + stage.height * 0.02 * step(0.42, 0.50, part)
+    colour = soil(stage, "sea", 0.5, crest, 0.25, 0.5)
+    return Layer(stage, 0.42, np.clip(colour, 0, 1), below(stage, crest, rows), crest=crest)
+
+
+def spots(stage: Stage, layer: Layer, names: list[str]) -> list[tuple[str, float, float]]:
+    """Return where subjects walk on a beach: name, column, row, just where the sand is wet."""
+    places = (0.36, 0.58, 0.22) if stage.sun_x > 0.5 else (0.64, 0.42, 0.78)
+    assert layer.crest is not None
+    found = []
+    for name, part in zip(names, places, strict=False):
+        column = stage.column(part)
+        found.append((name, column, float(layer.crest[int(column)]) + 0.035 * stage.height))
+    return found

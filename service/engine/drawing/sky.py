@@ -61,9 +61,9 @@ def lit_disc(stage: Stage, sky: Canvas, away: Field) -> Canvas:
     """Put the sun's or the moon's disc into a sky; a closed sky hides it."""
     visible = float(np.clip(stage.palette.glow * 2.6 - 0.25, 0, 1))
     night = stage.palette.stars > 0.6
-    size = 0.042 if night else 0.036
+    size = {"night": 0.040, "day": 0.024}.get(stage.script.hour, 0.034)
     edge = 1.6 / stage.height
-    disc = step(size + edge, size - edge, away) if False else 1 - step(size - edge, size + edge, away)
+    disc = 1 - step(size - edge, size + edge, away)
     colour = np.broadcast_to(mix(stage.palette.sun, rgb("FFFFFF"), 0.55), sky.shape).copy()
     if night:
         face = cloudy(stage.script.dice("moon"), 256, falloff=1.7)
@@ -124,7 +124,7 @@ class Clouds:
         where_x = aside * far * 62 * stage.width / stage.height + self._drift * view.seconds + 40
         where_y = far * 78
         here = taken(self._field, where_x, where_y)
-        sun_x = np.sign(stage.sun_x - 0.5 - aside) * 7
+        sun_x = np.tanh((stage.sun_x - 0.5 - aside) * 3) * 7
         towards = taken(self._field, where_x + sun_x, where_y + 6)
         cover = step(self._cover, self._cover + 0.30, here) * step(0.0, 0.10, up)
         lit = np.clip(0.55 + 2.2 * (here - towards) - 0.75 * (here - self._cover - 0.12), 0, 1)

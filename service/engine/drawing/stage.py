@@ -116,8 +116,12 @@ def placed(stage: Stage, view: View, depth: float) -> tuple[float, float, float]
 class Layer:
     """A flat, partly see-through sheet at a depth from 0 (as far as the sky) to about 1.2 (right before the lens)."""
 
-    def __init__(self, stage: Stage, depth: float, colour: Canvas, cover: Field, sway: float = 0.0) -> None:
+    def __init__(
+        self, stage: Stage, depth: float, colour: Canvas, cover: Field, *, crest: Field | None = None, sway: float = 0.0
+    ) -> None:
         self.stage, self.depth, self.sway = stage, depth, sway
+        #: The row of the land's upper edge by column, where things can stand.
+        self.crest = crest
         rows = np.flatnonzero(cover.max(axis=1) > 0)
         self._top = max(0, int(rows[0]) - 2) if rows.size else 0
         self._bottom = min(cover.shape[0], int(rows[-1]) + 3) if rows.size else 1

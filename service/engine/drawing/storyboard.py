@@ -19,7 +19,17 @@ from service.engine.images import Check, Picture
 LARGEST_AREA = 1280 * 720
 VEILS = {"storm": 0.95, "rain": 0.8, "snow": 0.62, "fog": 0.55}
 SUN_HEIGHTS = {"dawn": 0.13, "day": 0.62, "sunset": 0.10, "dusk": -0.06, "night": 0.55}
-HORIZONS = {"sea": 0.52, "beach": 0.46, "lake": 0.55, "mountain": 0.66, "field": 0.50, "desert": 0.47}
+HORIZONS = {
+    "sea": 0.54,
+    "beach": 0.46,
+    "lake": 0.55,
+    "mountain": 0.66,
+    "field": 0.50,
+    "desert": 0.47,
+    "forest": 0.52,
+    "city": 0.66,
+    "room": 0.42,
+}
 
 
 @dataclass(frozen=True)
