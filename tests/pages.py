@@ -5,7 +5,7 @@ from pathlib import Path
 
 DOCS = Path(__file__).parent.parent / "docs"
 _PART = re.compile(r"<!-- begin: (?P<name>[^>]+?) -->\n(?P<body>.*?)<!-- end -->", re.DOTALL)
-_REFUSED = re.compile(r"```yaml\n(?P<file>.*?)```\n\n```text\n(?P<reason>.*?)```", re.DOTALL)
+_REFUSED = re.compile(r"```yaml\n(?P<file>(?:(?!```).)*)```\n\n```text\n(?P<reason>(?:(?!```).)*)```", re.DOTALL)
 
 
 def parts(page: str) -> dict[str, str]:
