@@ -17,7 +17,7 @@ from service import __version__
 from service.comfy.client import Client
 from service.comfy.protocol import OutputFile
 from service.ending import Ending
-from service.errors import Failed, Problem, Unavailable, error_of, internal_problem
+from service.errors import Failed, Problem, Rejected, Unavailable, error_of, internal_problem
 from service.examiner import Examiner
 from service.inbox.record import Claim
 from service.job import Hold, Job, MediaFacts, Render, State
@@ -106,7 +106,7 @@ class Publishing:
             current = self._store.get(job.id)
             if current is not None and current.state is State.RUNNING and job.id not in self.busy():
                 self._outbox.write_preview(_preview_of(current), jpeg)
-        except (Failed, Unavailable, OSError) as trouble:
+        except (Failed, Rejected, Unavailable, OSError) as trouble:
             LOG.debug("%s: no preview: %s", job.name, trouble)
         except Exception:  # a preview must never fell its job
             LOG.exception("%s: a fault in Reeldrop while showing a preview", job.name)
