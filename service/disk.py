@@ -91,13 +91,13 @@ class Disk:
             raise
 
     def rename(self, source: Path, target: Path) -> None:
-        """Rename, replacing what is at the target; an error is believed only if the source is still there."""
+        """Rename, replacing what is at the target; an error is believed only if the file did not move."""
+        moving = source.lstat()
         self._before("rename", source)
         try:
             source.rename(target)
         except OSError:
-            # A server whose answer was lost is asked again and finds nothing: there and no longer here means it worked.
-            if os.path.lexists(source) or not os.path.lexists(target):
+            if not _has_moved(moving, source, target):
                 raise
 
     def rename_new(self, source: Path, target: Path) -> None:
@@ -106,9 +106,10 @@ class Disk:
 
         May be repeated after a crash in its middle, in which case the file may have had both names for a while.
         """
-        if self._exclusive_rename and self._rename_exclusively(source, target):
+        moving = source.lstat()
+        if self._exclusive_rename and self._rename_exclusively(source, target, moving):
             return
-        if self._hard_links and self._link_and_unlink(source, target):
+        if self._hard_links and self._link_and_unlink(source, target, moving):
             return
         self._rename_onto_placeholder(source, target)
 
@@ -163,12 +164,12 @@ class Disk:
             raise
         self.fsync_folder(path.parent)
 
-    def _rename_exclusively(self, source: Path, target: Path) -> bool:
+    def _rename_exclusively(self, source: Path, target: Path, moving: os.stat_result) -> bool:
         self._before("rename", source)
         failed = _exclusive_rename()(os.fsencode(source), os.fsencode(target))
-        if not failed or _has_moved(source, target):
+        if not failed or _has_moved(moving, source, target):
             return True
-        if failed == errno.EEXIST and _is_same(source, target):
+        if failed == errno.EEXIST and _is(moving, target):
             # Both names are ours: an earlier link was not followed by its unlink.
             self.unlink(source)
             return True
@@ -176,12 +177,12 @@ class Disk:
             raise OSError(failed, os.strerror(failed), str(source), None, str(target))
         return False
 
-    def _link_and_unlink(self, source: Path, target: Path) -> bool:
+    def _link_and_unlink(self, source: Path, target: Path, moving: os.stat_result) -> bool:
         self._before("link", target)
         try:
             os.link(source, target, follow_symlinks=False)
         except OSError as error:
-            if not _is_same(source, target) and not _has_moved(source, target):
+            if not _is(moving, target):
                 if error.errno in _NO_SUCH_LINK:
                     return False
                 raise
@@ -213,13 +214,17 @@ def _new_file(path: Path) -> BinaryIO:
     return os.fdopen(os.open(path, _NEW_FILE, 0o666), "wb")
 
 
-def _has_moved(source: Path, target: Path) -> bool:
-    return os.path.lexists(target) and not os.path.lexists(source)
+def _has_moved(moving: os.stat_result, source: Path, target: Path) -> bool:
+    # A server whose answer was lost is asked again and finds nothing: there and no longer here means that it worked.
+    return not os.path.lexists(source) and _is(moving, target)
 
 
-def _is_same(source: Path, target: Path) -> bool:
+def _is(moving: os.stat_result, path: Path) -> bool:
     with suppress(OSError):
-        return os.path.samestat(source.lstat(), target.lstat())
+        found = path.lstat()
+        # An inode number that was freed is given out again at once, so it alone proves nothing.
+        same_content = (moving.st_size, moving.st_mtime_ns) == (found.st_size, found.st_mtime_ns)
+        return os.path.samestat(moving, found) and same_content
     return False
 
 

@@ -11,6 +11,7 @@ from itertools import count
 from pathlib import Path
 from typing import Literal
 
+from service.disk import draft_of
 from service.inbox.record import RECORD, Claim, Member, is_inside
 from service.naming import fit
 
@@ -166,6 +167,8 @@ def _write_reason(claim: Claim, folder: Path, reason: str) -> None:
     data = f"{reason.rstrip()}\n\n{_OURS.format(name=shown)}\n".encode("utf-8", "replace")
     with suppress(FileNotFoundError):
         if note.read_bytes() == data:
+            # Written before a crash, which may have come between the note's two names.
+            claim.disk.unlink(draft_of(note))
             return
     claim.disk.create(note, data)
 

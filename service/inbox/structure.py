@@ -19,6 +19,7 @@ _PNG = b"\x89PNG\r\n\x1a\n"
 _GIFS = (b"GIF87a", b"GIF89a")
 _RIFF = b"RIFF"
 _FIRST_BOXES = frozenset({b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot", b"uuid", b"styp"})
+_BOXES = _FIRST_BOXES | frozenset(b"moof mfra meta sidx ssix emsg prft pdin udta idat".split())
 _PICTURE_BRANDS = frozenset(b"heic heix hevc hevx heim heis mif1 msf1 avif avis miaf".split())
 _ENDED = frozenset({".jpg", ".jpeg", ".png", ".gif", ".webp", ".heic", ".heif", ".avif", ".mp4", ".m4v", ".mov"})
 
@@ -64,8 +65,9 @@ def _has_end(file: BinaryIO, first: bytes, size: int) -> bool:
 
 def _could_begin(first: bytes) -> bool:
     """Tell whether so few bytes can be the beginning of a kind that has an end."""
-    as_box = any(box.startswith(first[4:8]) for box in _FIRST_BOXES)
-    return as_box or any(magic.startswith(first) for magic in (_JPEG, _PNG, *_GIFS, _RIFF)) or first[:2] == _JPEG
+    if any(box.startswith(first[4:8]) for box in _FIRST_BOXES):
+        return True
+    return any(magic.startswith(first[: len(magic)]) for magic in (_JPEG, _PNG, *_GIFS, _RIFF))
 
 
 def _jpeg(file: BinaryIO, size: int) -> bool:
@@ -122,19 +124,19 @@ def _boxes(file: BinaryIO, size: int, index: set[bytes]) -> bool:
 
 
 def _walk(file: BinaryIO, size: int) -> Iterator[tuple[bytes | None, int]]:
-    """Yield kind and end of each top-level box; kind None for what can't be one."""
+    """Yield kind and end of each top-level box; kind None for what isn't one."""
     place = 0
     while place < size:
         header = _at(file, place, 16)
         length, kind = int.from_bytes(header[:4], "big"), header[4:8]
         if length == 1:
             length = int.from_bytes(header[8:16], "big")
-        elif length == 0 and kind != b"\0\0\0\0":
+        elif length == 0 and kind in _BOXES:
             length = size - place
-        if len(kind) < 4 or length < 8 or not all(byte >= 0x20 for byte in kind):
+        place += length
+        if length < 8 or (kind not in _BOXES and place > size):
             yield None, size
             return
-        place += length
         yield kind, place
 
 
