@@ -75,14 +75,15 @@ def block(
 def windows(stage: Stage, generator: np.random.Generator, colour: Canvas, box: tuple[int, int, int, int], depth: float) -> None:
     """Light some of a building's windows; by day they only mirror the sky a little."""
     x0, x1, y0, y1 = box
-    cell_y, cell_x = max(3, round(stage.height * (0.009 + 0.012 * depth))), max(3, round(stage.height * (0.008 + 0.010 * depth)))
+    cell_y, cell_x = max(3, round(stage.height * (0.008 + 0.007 * depth))), max(3, round(stage.height * (0.007 + 0.005 * depth)))
     across, down = (x1 - x0 - 1) // cell_x, (y1 - y0 - cell_y) // cell_y
     if across < 1 or down < 1:
         return
     lamps = stage.palette.lamps
     shine = rgb(str(generator.choice(WARM)))
-    lit = (generator.random((down, across)) < 0.10 + 0.38 * lamps).astype(np.float32)
-    lit *= generator.uniform(0.35, 1.0, (down, across))
+    busy = float(generator.uniform(0.04, 0.42))
+    lit = (generator.random((down, across)) < 0.05 + busy * lamps).astype(np.float32)
+    lit *= generator.uniform(0.2, 1.0, (down, across)) ** 1.5
     glass = cv2.resize(lit.astype(np.float32), (across * cell_x, down * cell_y), interpolation=cv2.INTER_NEAREST)
     inner_y, inner_x = np.arange(down * cell_y) % cell_y, np.arange(across * cell_x) % cell_x
     frame = (inner_y[:, None] < cell_y * 0.62) & (inner_x[None, :] < cell_x * 0.62)

@@ -93,23 +93,35 @@ def snowed(stage: Stage, rock: Canvas, crest: Field, depth: float, index: int) -
     return (rock + (white * light[..., None] - rock) * (cover * 0.92)[..., None]).astype(np.float32)
 
 
-def hills(stage: Stage, kind: str, layers: int = 4, *, first: float = 0.2, start: float = 0.0, fall: float = 0.36) -> list[Layer]:
+def hills(stage: Stage, kind: str, layers: int = 4, *, first: float = 0.2, last: float = 1.0, start: float = 0.0, fall: float = 0.36) -> list[Layer]:
     """Return soft hills that come nearer; `start` is how far below the horizon the first begins."""
     made = []
     for index in range(layers):
         part = index / max(1, layers - 1)
-        depth = first + (1.0 - first) * part
+        depth = first + (last - first) * part
         generator = stage.script.dice(f"hill {kind} {index}")
         wave = stage.wide * float(generator.uniform(0.5, 0.9)) * (0.75 + 0.5 * part)
         rise = stage.height * (0.05 + 0.025 * part)
-        gain = 0.30 if kind == "desert" else 0.36
         crest = (
             stage.sill
             + stage.height * (start - 0.035 + fall * part**1.35)
-            - rise * line(generator, stage.wide, wave, gain=gain, octaves=5)
+            - rise * line(generator, stage.wide, wave, gain=0.36, octaves=5)
         )
-        made.append(ridge(stage, kind, depth, crest, 0.22 + 0.2 * part, 0.12 if kind != "desert" else 0.05))
+        if kind == "field" and 0 < index < layers - 1:
+            made.append(copse(stage, crest, depth, index))
+        made.append(ridge(stage, kind, depth, crest, 0.22 + 0.2 * part, 0.12))
     return made
+
+
+def copse(stage: Stage, crest: Field, depth: float, index: int) -> Layer:
+    """Return hedges and little woods that stand on a hill's crest here and there."""
+    rows, _columns = grid(stage.high, stage.wide)
+    generator = stage.script.dice(f"copse {index}")
+    where = step(0.05, 0.5, line(generator, stage.wide, stage.wide * 0.22, octaves=3))
+    crowns = np.abs(line(generator, stage.wide, stage.height * 0.05 * (0.5 + depth), gain=0.35, octaves=3)) ** 0.6
+    tops = crest - stage.height * (0.018 + 0.022 * depth) * where * (0.55 + 0.55 * crowns)
+    leaves = soil(stage, "forest", depth, tops, 0.5, 0.0) * 0.84
+    return Layer(stage, depth, np.clip(leaves, 0, 1), below(stage, tops, rows) * (rows < crest[None, :] + 3), crest=crest)
 
 
 def dunes(stage: Stage) -> list[Layer]:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from service.engine.drawing import city, land, room, space, woods
+from service.engine.drawing import city, land, room, silhouettes, space, woods
 from service.engine.drawing.colour import mix, rgb
 from service.engine.drawing.sky import Clouds, Sky
+from service.engine.drawing.noise import Field
 from service.engine.drawing.stage import Item, Layer, Stage
 from service.engine.drawing.subjects import Standing
 from service.engine.drawing.water import Water
@@ -15,6 +16,9 @@ from service.engine.drawing.weather import Birds, Flash, Mist, Rain, Specks
 AFLOAT = frozenset({"boat"})
 ALOFT = frozenset({"balloon"})
 FLOCK = "birds"
+HEIGHTS = {"tree": 0.3} | {name: shape.height for name, shape in silhouettes.ALL.items()}
+#: Half of what a subject stands on, in its own heights.
+FEET = {"castle": 0.5, "house": 0.55, "car": 0.8, "horse": 0.45, "dog": 0.5, "tree": 0.06, "lighthouse": 0.1}
 
 
 def sky(stage: Stage) -> list[Item]:
@@ -67,9 +71,17 @@ def upon(stage: Stage, layer: Layer, names: list[str], *, size: float = 1.0) -> 
     places = (0.34, 0.62, 0.20) if stage.sun_x > 0.5 else (0.66, 0.40, 0.80)
     for name, part in zip(names, places, strict=False):
         column = stage.column(part + float(generator.uniform(-0.05, 0.05)))
-        row = float(layer.crest[int(column)]) + 0.008 * stage.height
-        items.append(Standing(stage, name, column, row, layer.depth, size=size * (0.55 + 0.55 * layer.depth)))
+        scaled = size * (0.55 + 0.55 * layer.depth)
+        row = footing(stage, layer.crest, column, name, scaled)
+        items.append(Standing(stage, name, column, row, layer.depth, size=scaled))
     return items
+
+
+def footing(stage: Stage, crest: Field, column: float, name: str, size: float) -> float:
+    """Return the row a subject stands at: the lowest land under it, so that nothing of it hangs over a slope."""
+    half = FEET.get(name, 0.2) * HEIGHTS[name] * size * stage.height
+    under = crest[max(0, int(column - half)) : int(column + half) + 2]
+    return float(under.max()) + 0.006 * stage.height
 
 
 def between(stage: Stage, layers: list[Layer], at: int, *, size: float = 1.0) -> list[Item]:
@@ -121,7 +133,7 @@ def upon_headland(stage: Stage, layer: Layer, side: int) -> list[Item]:
 
 def sea(stage: Stage) -> list[Item]:
     """Return open water, far hills, perhaps a headland with a lighthouse, boats."""
-    far = land.hills(stage, "sea", 2, first=0.12, start=0.005, fall=0.0)
+    far = land.hills(stage, "sea", 2, first=0.10, last=0.24, start=0.012, fall=0.006)
     ashore = headland(stage) if grounded(stage) or stage.script.dice("ashore").random() < 0.5 else []
     return [*sky(stage), *far, *ashore, *flock(stage), Water(stage, 0.1), *afloat(stage), *air(stage)]
 
@@ -163,7 +175,7 @@ def mountain(stage: Stage) -> list[Item]:
 def field(stage: Stage) -> list[Item]:
     """Return rolling hills and the grass before us."""
     far: list[Item] = [*land.mountains(stage, 1)] if stage.script.dice("far").random() < 0.5 else []
-    items = between(stage, land.hills(stage, "field", 5), 2)
+    items = between(stage, land.hills(stage, "field", 5), 4)
     return [*sky(stage), *far, *items, *flock(stage), woods.grass(stage, 0.93, "field", 1.08), *air(stage)]
 
 
@@ -207,7 +219,7 @@ def indoors(stage: Stage) -> list[Item]:
     outside = land.hills(stage, "field", 2, first=0.3, fall=0.12)
     column, row = room.sill(stage)
     sitting: list[Item] = [
-        Standing(stage, name, column - place * 0.22 * stage.height, row, 0.72, size=1.9)
+        Standing(stage, name, column - place * 0.22 * stage.height, row, 0.72, size=1.9, backlit=True)
         for place, name in enumerate(grounded(stage))
     ]
     return [*sky(stage), *outside, room.walls(stage), *sitting, woods.Rays(stage, 0.30), room.things(stage), *air(stage)]

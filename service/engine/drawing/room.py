@@ -7,6 +7,7 @@ import numpy as np
 
 from service.engine.drawing.colour import mix, rgb
 from service.engine.drawing.noise import cloudy, grid, step, taken
+from service.engine.drawing.silhouettes import smooth
 from service.engine.drawing.stage import Layer, Stage
 from service.engine.drawing.woods import outline
 
@@ -77,7 +78,7 @@ def things(stage: Stage) -> Layer:
     outline(mask, np.array([(x - size * 0.055, y - size * 0.11), (x + size * 0.055, y - size * 0.11), (x + size * 0.04, y), (x - size * 0.04, y)]))
     x, y = stage.column(0.5 + side * 0.30), stage.row(1.0)
     chair = np.array([(-0.17, 0.0), (-0.18, -0.20), (-0.12, -0.22), (-0.12, -0.36), (-0.06, -0.42), (0.06, -0.42), (0.12, -0.36), (0.12, -0.22), (0.18, -0.20), (0.17, 0.0)])
-    outline(mask, chair * size + (x, y))
+    outline(mask, smooth(chair, 2) * size + (x, y))
     cover = cv2.GaussianBlur(mask.astype(np.float32) / 255, (0, 0), stage.height / 500)
     dark = mix(stage.palette.near * 0.7, rgb("2B2320") * (0.3 + 0.5 * stage.palette.light), 0.5)
     colour = np.empty((stage.high, stage.wide, 3), np.float32)

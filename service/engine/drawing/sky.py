@@ -78,10 +78,10 @@ def stars(stage: Stage) -> Field:
     """Return a field of stars, more of them faint than bright, thinning out towards the horizon."""
     generator = stage.script.dice("stars")
     field = np.zeros((stage.high, stage.wide), np.float32)
-    many = int(0.0024 * stage.wide * stage.sill)
+    many = int(0.0042 * stage.wide * stage.sill)
     columns = generator.uniform(2, stage.wide - 3, many)
     rows = generator.uniform(0, 1, many) ** 1.25 * max(4.0, stage.sill - 4)
-    bright = np.minimum(1.0, 0.10 / generator.uniform(0.06, 1, many) ** 0.9) * (1 - rows / stage.sill) ** 0.5
+    bright = np.minimum(1.0, 0.13 / generator.uniform(0.06, 1, many) ** 0.9) * (1 - rows / stage.sill) ** 0.5
     for column, row, strength in zip(columns, rows, bright, strict=True):
         left, top = int(column), int(row)
         right, below = column - left, row - top

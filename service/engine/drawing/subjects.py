@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import groupby
 
 import cv2
 import numpy as np
@@ -21,11 +22,11 @@ def tree(stage: Stage) -> Silhouette:
     generator = stage.script.dice("tree")
     trunk = Piece(((-0.07, 0.0), (0.08, 0.0), (0.035, 0.30), (0.16, 0.52), (0.03, 0.45), (-0.14, 0.52), (-0.03, 0.30)), round=1)
     leaves = []
-    for _ in range(26):
+    for _ in range(70):
         turn, reach = float(generator.uniform(0, 2 * np.pi)), float(generator.uniform(0, 1)) ** 0.5
-        x, y = 0.34 * reach * math.cos(turn), 0.68 + 0.22 * reach * math.sin(turn)
-        size = float(generator.uniform(0.07, 0.13))
-        rough = 1 + 0.28 * line(generator, 24, 5, octaves=2)
+        x, y = 0.36 * reach * math.cos(turn), 0.69 + 0.25 * reach * math.sin(turn)
+        size = float(generator.uniform(0.035, 0.085))
+        rough = 1 + 0.35 * line(generator, 24, 5, octaves=2)
         points = tuple(
             (x + size * float(r) * math.cos(k * math.pi / 12), y + size * float(r) * 0.85 * math.sin(k * math.pi / 12))
             for k, r in enumerate(rough)
@@ -49,12 +50,13 @@ class Standing:
         bob: float = 0.0,
         drift: float = 0.0,
         mirrored: bool = False,
+        backlit: bool = False,
     ) -> None:
         self.stage, self.column, self.row, self.depth = stage, column, row, depth
         self.bob, self.drift, self.mirrored = bob, drift, mirrored
         shape = tree(stage) if name == "tree" else ALL[name]
         self._pixels = max(10.0, shape.height * size * stage.height)
-        self._sprite = sprite(stage, shape, self._pixels, depth, faces=column < stage.wide / 2)
+        self._sprite = sprite(stage, shape, self._pixels, 1.0 if backlit else depth, faces=column < stage.wide / 2)
         self._lamp = name == "lighthouse" and stage.palette.lamps > 0.3
 
     def paint(self, canvas: Canvas, view: View) -> None:
@@ -115,13 +117,14 @@ def sprite(stage: Stage, shape: Silhouette, pixels: float, depth: float, *, face
     colours = tones(stage, depth)
     colour = np.zeros((high, wide, 3), np.float32)
     cover = np.zeros((high, wide), np.float32)
-    for piece in shape.pieces:
+    for tone, pieces in groupby(shape.pieces, lambda piece: piece.tone):
         mask = np.zeros((high, wide), np.uint8)
-        points = smooth(np.array(piece.points), piece.round) * (1 if faces else -1, 1)
-        at = points * (size, -size) + (wide / 2, high - 2 * size * 0.04)
-        cv2.fillPoly(mask, [np.round(at * 16).astype(np.int32)], 255, cv2.LINE_AA, 4)
+        for piece in pieces:
+            points = smooth(np.array(piece.points), piece.round) * (1 if faces else -1, 1)
+            at = points * (size, -size) + (wide / 2, high - 2 * size * 0.04)
+            cv2.fillPoly(mask, [np.round(at * 16).astype(np.int32)], 255, cv2.LINE_AA, 4)
         part = (mask.astype(np.float32) / 255)[..., None]
-        colour += (colours[piece.tone] - colour) * part
+        colour += (colours[tone] - colour) * part
         cover = np.maximum(cover, part[..., 0])
     colour += rim(stage, cover, size)[..., None] * stage.palette.sun
     sheet = np.dstack((np.clip(colour, 0, 1) * cover[..., None], cover))

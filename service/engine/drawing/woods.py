@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from service.engine.drawing.colour import TINTS, mix
+from service.engine.drawing.colour import TINTS, mix, rgb
 from service.engine.drawing.land import below, graded
 from service.engine.drawing.noise import Field, cloudy, grid, line, step, taken
 from service.engine.drawing.stage import Canvas, Layer, Stage, View
@@ -21,7 +21,7 @@ def outline(mask: np.ndarray, points: np.ndarray) -> None:  # type: ignore[type-
 
 def fir(generator: np.random.Generator, x: float, base: float, height: float) -> np.ndarray:  # type: ignore[type-arg]
     """Return a fir's outline: tiers of drooping branches, each a little off."""
-    tiers = int(generator.integers(9, 14))
+    tiers = int(generator.integers(13, 20))
     width = height * float(generator.uniform(0.15, 0.22))
     right, left = [], []
     for tier in range(tiers):
@@ -29,8 +29,8 @@ def fir(generator: np.random.Generator, x: float, base: float, height: float) ->
         y = base - height * (1 - 0.94 * down)
         for side, edge in ((1, right), (-1, left)):
             reach = width * down * float(generator.uniform(0.72, 1.12))
-            edge.append((x + side * reach, y + height * 0.015))
-            edge.append((x + side * reach * 0.48, y - height * 0.012))
+            edge.append((x + side * reach, y + height * float(generator.uniform(0.004, 0.02))))
+            edge.append((x + side * reach * 0.55, y - height * 0.008))
     trunk = width * 0.11
     foot = [(x + trunk, base - height * 0.05), (x + trunk, base), (x - trunk, base), (x - trunk, base - height * 0.05)]
     return np.array([(x, base - height), *right, *foot, *reversed(left)], np.float64)
@@ -65,7 +65,7 @@ def firs(stage: Stage, layers: int = 5) -> list[Layer]:
 
 def floor(stage: Stage) -> Layer:
     """Return the forest floor before us, with grass at its edge."""
-    return grass(stage, 0.90, "forest", 1.02)
+    return grass(stage, 0.94, "forest", 1.02)
 
 
 def grass(stage: Stage, top: float, kind: str, depth: float) -> Layer:
@@ -100,7 +100,7 @@ def trunks(stage: Stage) -> Layer:
         across = np.abs(columns - stage.column(float(part)) - bend[:, None])
         cover = np.maximum(cover, np.clip((flare - across) / (stage.height * 0.008) + 0.5, 0, 1))
     bark = taken(cloudy(generator, 256, falloff=1.2), columns * (900 / stage.height), rows * (90 / stage.height))
-    dark = mix(stage.palette.near, stage.palette.haze, 0.06)
+    dark = mix(mix(stage.palette.near, rgb("1A1512") * (0.4 + 0.6 * stage.palette.light), 0.6), stage.palette.haze, 0.05)
     colour = dark * (0.75 + 0.5 * bark)[..., None]
     soft = cv2.GaussianBlur(cover.astype(np.float32), (0, 0), stage.height / 300)
     return Layer(stage, 1.15, np.clip(colour, 0, 1).astype(np.float32), soft)
@@ -120,8 +120,10 @@ class Rays:
         rows, columns = grid(-(-stage.height // 4), -(-stage.width // 4))
         sun_x, sun_y = (stage.sun_x - view.x * 0.35) * stage.width, (stage.sun_y - view.tilt) * stage.height
         across, down = columns * 4 - sun_x, rows * 4 - sun_y
+        # The shafts spread from a point above the sun, as they do through a gap; near that point they would crowd.
         angle = np.arctan2(across, down + 0.35 * stage.height)
+        spread = step(0.12, 0.5, np.hypot(across, down + 0.35 * stage.height) / stage.height) * np.clip(np.cos(angle), 0, 1)
         away = np.hypot(across, down) / stage.height
-        beams: Field = step(0.42, 0.86, taken(self._beams, angle * 70 + 300, np.full_like(angle, 2.2 * view.seconds)))
-        light = beams * np.exp(-away / 0.55) * self.strength * stage.palette.glow
+        beams: Field = step(0.42, 0.86, taken(self._beams, angle * 26 + 300, np.full_like(angle, 2.2 * view.seconds)))
+        light = beams * spread * np.exp(-away / 0.55) * self.strength * stage.palette.glow
         canvas += cv2.resize(light, (stage.width, stage.height))[..., None] * stage.palette.sun
