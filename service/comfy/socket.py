@@ -64,6 +64,8 @@ class Socket:
         login = f"{unquote(parts.username)}:{unquote(parts.password or '')}" if parts.username else ""
         self._headers = [f"Authorization: Basic {b64encode(login.encode()).decode()}"] if login else []
         self._first_client_id = client_id
+        #: The id of the newest connection: prompts sent from now on take this one.
+        self.client_id = client_id
         self._deliver = deliver
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="comfy-socket", daemon=True)
@@ -129,6 +131,7 @@ class Socket:
     def _connect(self, opened: websocket.WebSocket) -> str:
         number, self._connections = self._connections, self._connections + 1
         client_id = self._first_client_id if number == 0 else f"{self._first_client_id}-{number}"
+        self.client_id = client_id
         # The library's own limit counts for each byte of the handshake.
         guard = threading.Timer(_HANDSHAKE_S, self._cut)
         guard.daemon = True

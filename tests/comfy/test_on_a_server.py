@@ -133,11 +133,11 @@ def test_our_first_message_is_answered_with_the_servers_features(proxy: Proxy) -
 
 
 def test_a_dropped_socket_comes_back_under_a_fresh_client_id(client: Client, proxy: Proxy) -> None:
-    with listening(proxy.url, "ears-2") as (_, ears):
+    with listening(proxy.url, "ears-2") as (socket, ears):
         proxy.drop_socket_after(0)
         assert ears.wait_for_kind(Disconnected).refused is False
         again = ears.wait_for_kind(Connected)
-        assert again.client_id != "ears-2"
+        assert again.client_id == socket.client_id != "ears-2"
         graph = picture_graph()
         client.submit(new_id(), graph, again.client_id)
         ears.wait_for(lambda message: isinstance(message, str) and "execution_success" in message)
