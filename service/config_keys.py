@@ -241,6 +241,19 @@ class Config(Declared):
             "vae": self.vae,
         }
 
+    def task_lists(self, workflows: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
+        """
+        Given each workflow's task, return each task's workflows in the order in which they are tried.
+
+        Workflows that nobody listed come after ours; a list that config.yaml changes stays as it is written there.
+        """
+        lists = dict(self.tasks)
+        listed = {name for names in lists.values() for name in names}
+        for name, task in sorted(workflows.items()):
+            if name not in listed and self.tasks.get(task, ()) == TASKS.get(task, ()):
+                lists[task] = (*lists.get(task, ()), name)
+        return lists
+
     @model_validator(mode="after")
     def _agrees(self) -> Config:
         if self.default_frames > self.max_frames:

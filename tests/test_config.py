@@ -196,6 +196,25 @@ def test_tasks_add_to_the_usual_ones():
     assert default(HERE).tasks["face-swap"] == ()
 
 
+def test_workflows_that_nobody_listed_come_after_ours():
+    found = {
+        "b_flow": "text-to-video",
+        "a_flow": "text-to-video",
+        "text_to_video_basic": "text-to-video",
+        "my_own": "my-own",
+    }
+    assert default(HERE).task_lists(found) == {
+        **TASKS,
+        "text-to-video": ("text_to_video_basic", "a_flow", "b_flow"),
+        "my-own": ("my_own",),
+    }
+
+
+def test_a_list_in_the_configuration_stays_as_it_is_written():
+    loaded = parse("tasks: {text-to-video: [mine]}", HERE)
+    assert loaded.task_lists({"text_to_video_basic": "text-to-video", "mine": "text-to-video"}) == loaded.tasks
+
+
 def test_backends_are_read_with_their_address_tidied():
     (backend,) = parse("backends: [{name: gpu-1, url: 'http://10.0.0.5:8188/'}]", HERE).backends
     assert (backend.name, backend.url) == ("gpu-1", "http://10.0.0.5:8188")
