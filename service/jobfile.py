@@ -198,7 +198,8 @@ def from_text(text: str | bytes) -> JobFile:
     if not words:
         raise Rejected(Problem("empty", "The text file is empty.", "Write the prompt into it."))
     document = read_yaml(b"prompt: x")
-    document.root.fields["prompt"] = replace(document.root.fields["prompt"], kind="text", text=words, block=True)
+    prompt = replace(document.root.fields["prompt"], kind="text", text=words, block=True, line=1, column=1)
+    document.root.fields["prompt"] = prompt
     settings, problems = read(JobSettings, document, {})
     if settings is None:
         raise Rejected(*problems)

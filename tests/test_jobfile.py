@@ -180,6 +180,7 @@ def test_a_text_file_that_is_no_prompt_is_refused(text, code):
     with pytest.raises(Rejected) as caught:
         from_text(text)
     assert [problem.code for problem in caught.value.problems] == [code]
+    assert all(problem.column in (None, 1, 3) for problem in caught.value.problems)
 
 
 def test_media_alone_is_a_job_with_nothing_set():
