@@ -44,25 +44,25 @@ class Uploads:
             return web.Response(status=400)
         overwrite = form.get("overwrite") in ("true", "1")
         try:
-            stored = await asyncio.to_thread(_store, image.file, folder, image.filename, overwrite=overwrite)
+            stored = await asyncio.to_thread(self._store, image.file, folder, image.filename, overwrite=overwrite)
         except OSError:
             raise stumble() from None
         return web.json_response({"name": stored, "subfolder": subfolder, "type": kind})
 
+    def _store(self, source: Any, folder: Path, filename: str, *, overwrite: bool) -> str:
+        """Write the file whole under a free name and return that name; the same bytes under the same name are reused.
 
-def _store(source: Any, folder: Path, filename: str, *, overwrite: bool) -> str:
-    """Write the file whole under a free name and return that name; the same bytes under the same name are reused.
-
-    Raises OSError where the name holds a folder that doesn't exist.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder, prefix=".upload-") as apart:
-        draft = Path(apart, "draft")
-        with draft.open("xb") as file:
-            shutil.copyfileobj(source, file)
-        name = filename if overwrite else _free_name(folder, filename, draft)
-        draft.replace(folder / name)
-    return name
+        Raises OSError where the name holds a folder that doesn't exist.
+        """
+        folder.mkdir(parents=True, exist_ok=True)
+        # In temp, which the next start empties, should this process be killed meanwhile.
+        with tempfile.TemporaryDirectory(dir=self._folders.temp, prefix="upload-") as apart:
+            draft = Path(apart, "draft")
+            with draft.open("xb") as file:
+                shutil.copyfileobj(source, file)
+            name = filename if overwrite else _free_name(folder, filename, draft)
+            draft.replace(folder / name)
+        return name
 
 
 def _free_name(folder: Path, filename: str, draft: Path) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import socket
 from collections.abc import Iterator
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import psutil
 import pytest
 
 from tests.engine.recorded import PICTURE_GRAPH, blurred, picture_bytes, prepare, recording
@@ -197,6 +197,7 @@ def test_client_pings_are_answered_during_a_run(fresh: Engine) -> None:
 def test_a_subscriber_that_never_reads_stalls_nobody_and_is_cut_off(tmp_path: Path) -> None:
     with running_engine(tmp_path, module="tests.engine.own_classes") as engine:
         deaf = _open_socket_and_never_read(engine.url, "deaf")
+        assert _holds_a_line_to(engine, deaf.getsockname()[1])
         loud = {"1": {"class_type": "Chatter", "inputs": {"frames": 40, "bytes": 2_000_000}}}
         chatter = engine.post(loud, client_id="deaf").json()["prompt_id"]
         with engine.listen("good") as listener:
@@ -204,7 +205,8 @@ def test_a_subscriber_that_never_reads_stalls_nobody_and_is_cut_off(tmp_path: Pa
             shown = {"1": {"class_type": "Show", "inputs": {"value": 1}}}
             listener.hear_end(engine.post(shown, client_id="good").json()["prompt_id"])
         assert "is cut off" in until((engine.base / "engine.log").read_text)
-        _read_to_the_end(deaf)
+        until(lambda: not _holds_a_line_to(engine, deaf.getsockname()[1]))
+        deaf.close()
 
 
 def _open_socket_and_never_read(url: str, client: str) -> socket.socket:
@@ -221,12 +223,9 @@ def _open_socket_and_never_read(url: str, client: str) -> socket.socket:
     return deaf
 
 
-def _read_to_the_end(deaf: socket.socket) -> None:
-    """Read what was on its way; returns when the other side has cut the line, fails by time-out if it hasn't."""
-    with contextlib.suppress(ConnectionResetError):
-        while deaf.recv(1 << 20):
-            continue
-    deaf.close()
+def _holds_a_line_to(engine: Engine, port: int) -> bool:
+    lines = psutil.Process(engine.process.pid).net_connections("tcp4")
+    return any(line.raddr and line.raddr.port == port for line in lines)
 
 
 @pytest.mark.parametrize(
