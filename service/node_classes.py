@@ -171,6 +171,8 @@ REFUSED: Final = MappingProxyType(
         "VHS_LoadImagesPath": "it reads any folder of the server",
         "VHS_LoadImages": "it reads a whole folder of the server",
         "VHS_LoadAudio": "it reads any path or address of the server",
+        "LoadAudio": "it reads a sound that isn't one of the job's media",
+        "VHS_LoadAudioUpload": "it reads a sound that isn't one of the job's media",
         "LoadImageOutput": "it reads what earlier jobs left on the server",
         "LoadLatent": "it reads a file that can't be screened",
         "VHS_BatchManager": "it queues the job again under an id that nobody follows",

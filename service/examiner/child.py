@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from service.examiner.classifier import Classifier
 
 #: Decoders and classifier map 0.5 GB; a picture of 120 million pixels takes up to 1.5 GB more to turn and blend.
-MEMORY_BYTES = 3 * 1024**3
+MEMORY_BYTES = 4 * 1024**3
 #: After this long beyond its deadline a request ends the process by itself, even if nobody is left to kill it.
 _GRACE_S = 2.0
 _STORAGE = {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.ESTALE, errno.EROFS}

@@ -43,6 +43,9 @@ _PLUGINS = {
 _MOVING = frozenset({"gif", "webp", "png", "avif"})
 _DAMAGE = (UnidentifiedImageError, SyntaxError, ValueError, EOFError, struct.error, IndexError, KeyError, TypeError)
 _SRGB = ImageCms.createProfile("sRGB")
+_ORIENTATION = 0x0112
+#: Larger pictures are only opened while probing; decoding takes longer than that may, so screening finds their damage.
+_PROBED_PIXELS = 24_000_000
 
 
 @contextmanager
@@ -76,12 +79,15 @@ def _check_size(image: Image.Image, name: str, max_pixels: int) -> None:
 
 
 def facts(path: Path, format_name: str) -> MediaFacts:
-    """Decode a picture once and say what it is; raises Rejected for one that is broken or too large."""
+    """Say what a picture is; raises Rejected for one that is too large, or broken as far as probing can tell."""
     with open_picture(path, format_name, name=trouble.name_of(path)) as image:
         count = frame_count(image, format_name)
-        image.load()
+        width, height = image.size
+        if width * height <= _PROBED_PIXELS:
+            image.load()
+        if _orientation(image) >= 5:
+            width, height = height, width
         seconds = image.info.get("duration", 0) / 1000 * count if count > 1 else 0
-        width, height = _upright(image).size
         return MediaFacts(
             kind=MediaKind.PICTURE,
             container=format_name,
@@ -147,17 +153,25 @@ def to_rgb(image: Image.Image) -> Image.Image:
     if image.mode.startswith("I") or image.mode == "F":
         return _from_deep(image)
     if image.has_transparency_data:
-        coloured = _in_srgb(image.convert("RGBA"), image)
-        white = Image.new("RGBA", coloured.size, "white")
-        return Image.alpha_composite(white, coloured).convert("RGB")
-    return _in_srgb(image, image).convert("RGB")
+        coloured = _in_srgb(image if image.mode == "RGBA" else image.convert("RGBA"), image)
+        white = Image.new("RGB", coloured.size, "white")
+        white.paste(coloured, mask=coloured)
+        return white
+    coloured = _in_srgb(image, image)
+    return coloured.copy() if coloured.mode == "RGB" else coloured.convert("RGB")
+
+
+def _orientation(image: Image.Image) -> int:
+    """Return EXIF's orientation, 1 (upright) to 8; from 5 on width and height are exchanged."""
+    try:
+        return int(image.getexif().get(_ORIENTATION, 1))
+    except (*_DAMAGE, OSError):
+        return 1  # broken EXIF says nothing about the pixels
 
 
 def _upright(image: Image.Image) -> Image.Image:
-    try:
-        return ImageOps.exif_transpose(image)
-    except (*_DAMAGE, OSError):
-        return image  # broken EXIF says nothing about the pixels
+    # A large picture is copied only if it has to be turned.
+    return ImageOps.exif_transpose(image) if _orientation(image) != 1 else image
 
 
 def _in_srgb(image: Image.Image, tagged: Image.Image) -> Image.Image:
