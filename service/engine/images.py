@@ -8,13 +8,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 Picture: TypeAlias = NDArray[np.uint8]
-Sound: TypeAlias = NDArray[np.float32]
+Sound: TypeAlias = NDArray[Any]
 Check: TypeAlias = Callable[[], None]
 Draw: TypeAlias = Callable[[Check, int], Iterator[Picture]]
 
@@ -24,7 +24,7 @@ def never_interrupted() -> None:
 
 
 class Frames:
-    """A sequence of RGB frames, uint8 (height, width, 3), whose size and count are known and whose pixels are not drawn yet.
+    """A sequence of RGB frames, uint8 (height, width, 3), of known size and count; its pixels are not drawn yet.
 
     `draw(check, start)` yields the frames from index `start` on; it must yield the same pixels each time, and may yield
     fewer than promised (a file that ends early): the last one is then held, so that the count is a law.
@@ -134,7 +134,7 @@ def repeated(frames: Frames, times: int) -> Frames:
 
 
 class Spool:
-    """Frames drawn once and kept as raw bytes in a nameless file: read again in any order by any number of consumers."""
+    """Frames drawn once and kept as raw bytes in a nameless file, to be read in any order by many consumers."""
 
     def __init__(self, frames: Frames, folder: Path) -> None:
         self._frames = frames
@@ -259,7 +259,7 @@ class Mask:
 
 @dataclass(frozen=True)
 class Audio:
-    """Sound that is decoded when it is pulled: float32 blocks (channels, samples) in [-1, 1]; `samples` is the length."""
+    """Sound that is decoded when it is pulled: float32 blocks (channels, samples) in [-1, 1]; `samples` counts them."""
 
     rate: int
     channels: int
@@ -304,7 +304,7 @@ def silence(rate: int, channels: int, samples: int) -> Audio:
 
 @dataclass(frozen=True)
 class Video:
-    """Frames with a rate in frames a second, sound or none, and the file that they come from, if they are a whole file."""
+    """Frames with a rate in frames a second, sound or none, and the file that they are the whole of, or none."""
 
     frames: Frames
     rate: Fraction

@@ -8,12 +8,10 @@ from typing import cast
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from service.engine.drawing.chance import dice, pick
+from service.engine.drawing.noise import Field
 from service.engine.images import Check, Frames, Picture
-
-Field = NDArray[np.float32]
 
 #: Stable Video Diffusion's own default of motion_bucket_id, and how far the nearest things go then, in frame widths.
 USUAL_MOTION, USUAL_REACH = 127, 0.050
@@ -48,7 +46,7 @@ def fitted(picture: Picture, width: int, height: int) -> Picture:
 
 
 def nearness(picture: Picture) -> Field:
-    """Return a guess of how near each pixel is, in [0, 1]: the ground comes nearer downwards, what stands out is in front.
+    """Return a guess of how near each pixel is, in [0, 1]: the ground comes nearer downwards, what stands out more so.
 
     It is smooth, so that whatever is moved by it bends a little and never tears.
     """
@@ -61,12 +59,12 @@ def nearness(picture: Picture) -> Field:
     ground = 0.12 + 0.62 * rows**1.6
     depth = ground + 0.42 * standing_out(small)
     guide = cv2.cvtColor(small, cv2.COLOR_RGB2GRAY).astype(np.float32) / 255
-    depth = guided(guide, depth.astype(np.float32), max(4, small.shape[0] // 14), 0.004)
-    depth = cv2.GaussianBlur(depth, (0, 0), max(small.shape) / 60)
-    return cast(Field, cv2.resize(np.clip(depth, 0, 1), (wide, high), interpolation=cv2.INTER_CUBIC))
+    smooth: Field = guided(guide, depth.astype(np.float32), max(4, small.shape[0] // 14), 0.004)
+    smooth = cv2.GaussianBlur(smooth, (0, 0), max(small.shape) / 60)
+    return cast(Field, cv2.resize(np.clip(smooth, 0, 1), (wide, high), interpolation=cv2.INTER_CUBIC))
 
 
-def standing_out(small: Picture) -> Field:
+def standing_out(small: Field) -> Field:
     """Return what differs in colour from the picture's border, weighted to the middle: the likely subject."""
     lab = cv2.cvtColor(small, cv2.COLOR_RGB2LAB).astype(np.float32)
     high, wide = lab.shape[:2]
@@ -75,12 +73,13 @@ def standing_out(small: Picture) -> Field:
     samples = np.concatenate([side.reshape(-1, 3) for side in sides])
     criteria = (cv2.TERM_CRITERIA_EPS + cv2.TERM_CRITERIA_MAX_ITER, 12, 1.0)
     cv2.setRNGSeed(7)
-    _score, _labels, centres = cv2.kmeans(samples, 4, None, criteria, 1, cv2.KMEANS_PP_CENTERS)
+    _score, _labels, centres = cv2.kmeans(samples, 4, np.empty(0, np.int32), criteria, 1, cv2.KMEANS_PP_CENTERS)
     away = np.min([np.linalg.norm(lab - centre, axis=2) for centre in centres], axis=0)
     rows, columns = np.mgrid[0:high, 0:wide].astype(np.float32)
     middle = np.exp(-(((columns / wide - 0.5) / 0.36) ** 2) - ((rows / high - 0.56) / 0.42) ** 2)
     seen = cv2.GaussianBlur((away * middle).astype(np.float32), (0, 0), max(high, wide) / 45)
-    return np.clip(seen / max(18.0, float(np.quantile(seen, 0.97))), 0, 1).astype(np.float32)
+    made: Field = np.clip(seen / max(18.0, float(np.quantile(seen, 0.97))), 0, 1).astype(np.float32)
+    return made
 
 
 def guided(guide: Field, field: Field, radius: int, stiffness: float) -> Field:
@@ -114,8 +113,8 @@ class Moved:
         eased = part + 0.08 * math.sin(2 * math.pi * part) / math.pi
         across, down, zoom = self._path(eased)
         high, wide = self._picture.shape[:2]
-        pivot = 0.38
-        near = self._near - pivot
+        # Most of a slide moves the whole picture: the guess of depth bends upright things, so it gets the smaller part.
+        near = 0.30 + 0.62 * (self._near - 0.38)
         # Always a little closer than the move needs, so that the frame's edge never comes into view.
         safe = 1 + 2.1 * self._reach
         scale = 1 / (safe * (1 + zoom * (0.45 + 1.1 * self._near)))

@@ -7,7 +7,7 @@ import numpy as np
 
 from service.engine.drawing.colour import TINTS, Colour, mix, rgb
 from service.engine.drawing.land import graded
-from service.engine.drawing.noise import grid, step
+from service.engine.drawing.noise import Field, grid, step
 from service.engine.drawing.stage import Canvas, Layer, Stage
 
 WARM = ("FFD79A", "FFC377", "FFE9C8", "FFB565", "F4F0E4")
@@ -23,7 +23,7 @@ def row_of_blocks(stage: Stage, index: int, part: float) -> Layer:
     """Return one row of buildings; the nearer, the larger, the darker, the more lit windows are seen."""
     generator = stage.script.dice(f"blocks {index}")
     depth = 0.16 + 0.62 * part
-    rows, columns = grid(stage.high, stage.wide)
+    rows, _columns = grid(stage.high, stage.wide)
     cover = np.zeros((stage.high, stage.wide), np.float32)
     wall = stage.palette.land(TINTS["city"], 0.25 + 0.75 * depth)
     air = mix(stage.palette.haze, wall, 0.30 + 0.5 * depth)
@@ -34,7 +34,9 @@ def row_of_blocks(stage: Stage, index: int, part: float) -> Layer:
     left = -stage.width * 0.05
     while left < stage.wide:
         width = stage.width * float(generator.uniform(0.035, 0.085)) * (0.75 + 0.9 * part)
-        centre = np.exp(-(((left + width / 2) / stage.wide - 0.5 - 0.16 * (1 if stage.sun_x < 0.5 else -1)) / 0.30) ** 2)
+        centre = np.exp(
+            -((((left + width / 2) / stage.wide - 0.5 - 0.16 * (1 if stage.sun_x < 0.5 else -1)) / 0.30) ** 2)
+        )
         height = tallest * float(generator.uniform(0.22, 0.62)) * (0.75 + 0.75 * centre)
         if generator.random() < 0.16:
             height *= float(generator.uniform(1.2, 1.45))
@@ -46,7 +48,7 @@ def row_of_blocks(stage: Stage, index: int, part: float) -> Layer:
 def block(
     stage: Stage,
     generator: np.random.Generator,
-    cover: np.ndarray,  # type: ignore[type-arg]
+    cover: Field,
     colour: Canvas,
     box: tuple[float, float, float, float],
     depth: float,
@@ -72,10 +74,15 @@ def block(
         cover[top : int(base - height), x : x + max(1, stage.height // 420)] = 1
 
 
-def windows(stage: Stage, generator: np.random.Generator, colour: Canvas, box: tuple[int, int, int, int], depth: float) -> None:
+def windows(
+    stage: Stage, generator: np.random.Generator, colour: Canvas, box: tuple[int, int, int, int], depth: float
+) -> None:
     """Light some of a building's windows; by day they only mirror the sky a little."""
     x0, x1, y0, y1 = box
-    cell_y, cell_x = max(3, round(stage.height * (0.008 + 0.007 * depth))), max(3, round(stage.height * (0.007 + 0.005 * depth)))
+    cell_y, cell_x = (
+        max(3, round(stage.height * (0.008 + 0.007 * depth))),
+        max(3, round(stage.height * (0.007 + 0.005 * depth))),
+    )
     across, down = (x1 - x0 - 1) // cell_x, (y1 - y0 - cell_y) // cell_y
     if across < 1 or down < 1:
         return
@@ -96,11 +103,14 @@ def windows(stage: Stage, generator: np.random.Generator, colour: Canvas, box: t
 def signs(stage: Stage) -> Layer:
     """Return neon signs before the nearest blocks, each with its halo."""
     generator = stage.script.dice("signs")
-    colour = np.zeros((stage.high, stage.wide, 3), np.float32)
+    colour: Canvas = np.zeros((stage.high, stage.wide, 3), np.float32)
     cover = np.zeros((stage.high, stage.wide), np.float32)
     for _ in range(9):
         x, y = int(generator.uniform(0, stage.wide)), int(stage.sill - stage.height * generator.uniform(0.02, 0.16))
-        wide, high = int(stage.height * generator.uniform(0.006, 0.016)), int(stage.height * generator.uniform(0.03, 0.075))
+        wide, high = (
+            int(stage.height * generator.uniform(0.006, 0.016)),
+            int(stage.height * generator.uniform(0.03, 0.075)),
+        )
         if generator.random() < 0.35:
             wide, high = high, wide
         shine = rgb(str(generator.choice(NEON)))
@@ -109,4 +119,6 @@ def signs(stage: Stage) -> Layer:
     halo = cv2.GaussianBlur(cover, (0, 0), stage.height / 60) * 1.1
     colour = cv2.GaussianBlur(colour, (0, 0), stage.height / 120)
     strongest = colour.max(axis=2, keepdims=True) + 1e-3
-    return Layer(stage, 0.8, np.clip(colour / strongest, 0, 1).astype(np.float32), np.clip(cover + halo, 0, 1).astype(np.float32))
+    return Layer(
+        stage, 0.8, np.clip(colour / strongest, 0, 1).astype(np.float32), np.clip(cover + halo, 0, 1).astype(np.float32)
+    )

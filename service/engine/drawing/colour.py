@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import colorsys
 from dataclasses import dataclass
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-Colour = NDArray[np.float32]
+Colour: TypeAlias = NDArray[Any]
 
 
 def rgb(code: str) -> Colour:
@@ -74,7 +75,8 @@ class Palette:
 
 def hour(codes: str, light: tuple[float, float, float], glow: float, stars: float, lamps: float) -> Palette:
     """Make a palette of six colour codes."""
-    return Palette(*map(rgb, codes.split()), np.array(light, np.float32), glow, stars, lamps)
+    top, middle, low, sun, haze, near = map(rgb, codes.split())
+    return Palette(top, middle, low, sun, haze, near, np.array(light, np.float32), glow, stars, lamps)
 
 
 HOURS: dict[str, Palette] = {

@@ -9,29 +9,29 @@ from service.engine.drawing.colour import TINTS, Colour, mix, rgb
 from service.engine.drawing.noise import Field, cloudy, grid, line, ridged, step, taken
 from service.engine.drawing.stage import Canvas, Layer, Stage
 
-
 #: How land's texture lies, across and down: rock runs down, meadows lie flat.
 GRAINS = {"field": (0.25, 1.5), "sea": (0.6, 0.9), "forest": (0.4, 1.2), "desert": (0.3, 1.2)}
 
 
-def below(stage: Stage, crest: Field, rows: Field) -> Field:
+def below(crest: Field, rows: Field) -> Field:
     """Return the cover of everything below a crest, its edge one pixel soft."""
     return np.clip(rows - crest[None, :] + 0.5, 0, 1).astype(np.float32)
 
 
 def graded(top: Colour, bottom: Colour, part: Field) -> Canvas:
     """Return colours between two, by a field in [0, 1]."""
-    return (top + (bottom - top) * part[..., None]).astype(np.float32)
+    made: Field = (top + (bottom - top) * part[..., None]).astype(np.float32)
+    return made
 
 
 def ridge(stage: Stage, kind: str, depth: float, crest: Field, fade: float, relief: float) -> Layer:
-    """Make a layer of land below a crest; it fades into haze within `fade` frame heights, `relief` shades its slopes."""
+    """Make a layer of land below a crest; it fades into haze within `fade` heights, `relief` shades its slopes."""
     rows, columns = grid(stage.high, stage.wide)
     colour = soil(stage, kind, depth, crest, fade, relief)
     rim = np.exp(-np.maximum(rows - crest[None, :], 0) / max(1.0, stage.height / 220))
     towards = np.exp(-np.abs(columns - stage.column(stage.sun_x)) / (0.30 * stage.width))
     colour += (rim * towards * 0.28 * stage.palette.glow * depth)[..., None] * stage.palette.sun
-    return Layer(stage, depth, np.clip(colour, 0, 1), below(stage, crest, rows), crest=crest)
+    return Layer(stage, depth, np.clip(colour, 0, 1), below(crest, rows), crest=crest)
 
 
 def soil(stage: Stage, kind: str, depth: float, crest: Field, fade: float, relief: float) -> Canvas:
@@ -57,7 +57,8 @@ def slopes(stage: Stage, kind: str, depth: float, rows: Field, columns: Field, c
     where_x, where_y = columns * scale * grain_x, down * scale * grain_y
     side = 2.5 if stage.sun_x > 0.5 else -2.5
     facing = taken(heights, where_x + side, where_y - 1) - taken(heights, where_x, where_y)
-    return cv2.GaussianBlur(np.tanh(facing * 9), (0, 0), max(0.6, stage.height / 700)) * depth**0.5
+    made: Field = cv2.GaussianBlur(np.tanh(facing * 9), (0, 0), max(0.6, stage.height / 700)) * depth**0.5
+    return made
 
 
 def mountains(stage: Stage, layers: int = 5) -> list[Layer]:
@@ -75,7 +76,7 @@ def mountains(stage: Stage, layers: int = 5) -> list[Layer]:
         if index < snowy:
             colour = snowed(stage, colour, crest, depth, index)
         rows, _columns = grid(stage.high, stage.wide)
-        made.append(Layer(stage, depth, np.clip(colour, 0, 1), below(stage, crest, rows), crest=crest))
+        made.append(Layer(stage, depth, np.clip(colour, 0, 1), below(crest, rows), crest=crest))
     return made
 
 
@@ -93,7 +94,16 @@ def snowed(stage: Stage, rock: Canvas, crest: Field, depth: float, index: int) -
     return (rock + (white * light[..., None] - rock) * (cover * 0.92)[..., None]).astype(np.float32)
 
 
-def hills(stage: Stage, kind: str, layers: int = 4, *, first: float = 0.2, last: float = 1.0, start: float = 0.0, fall: float = 0.36) -> list[Layer]:
+def hills(
+    stage: Stage,
+    kind: str,
+    layers: int = 4,
+    *,
+    first: float = 0.2,
+    last: float = 1.0,
+    start: float = 0.0,
+    fall: float = 0.36,
+) -> list[Layer]:
     """Return soft hills that come nearer; `start` is how far below the horizon the first begins."""
     made = []
     for index in range(layers):
@@ -121,7 +131,7 @@ def copse(stage: Stage, crest: Field, depth: float, index: int) -> Layer:
     crowns = np.abs(line(generator, stage.wide, stage.height * 0.05 * (0.5 + depth), gain=0.35, octaves=3)) ** 0.6
     tops = crest - stage.height * (0.018 + 0.022 * depth) * where * (0.55 + 0.55 * crowns)
     leaves = soil(stage, "forest", depth, tops, 0.5, 0.0) * 0.84
-    return Layer(stage, depth, np.clip(leaves, 0, 1), below(stage, tops, rows) * (rows < crest[None, :] + 3), crest=crest)
+    return Layer(stage, depth, np.clip(leaves, 0, 1), below(tops, rows) * (rows < crest[None, :] + 3), crest=crest)
 
 
 def dunes(stage: Stage) -> list[Layer]:
@@ -149,7 +159,7 @@ def dunes(stage: Stage) -> list[Layer]:
         colour *= (1 + 0.035 * max(0.0, part - 0.3) * ripple)[..., None]
         deep = np.clip((rows - crest[None, :]) / (0.4 * stage.height), 0, 1)
         colour = graded_with(colour, mix(stage.palette.haze, warm, depth), 0.55 * step(0, 1, deep))
-        made.append(Layer(stage, depth, np.clip(colour, 0, 1), below(stage, crest, rows), crest=crest))
+        made.append(Layer(stage, depth, np.clip(colour, 0, 1), below(crest, rows), crest=crest))
     return made
 
 
@@ -164,12 +174,14 @@ def spine_of(stage: Stage, crest: Field, generator: np.random.Generator, part: f
     down = np.arange(stage.high, dtype=np.float32) - crest.min()
     wind = line(generator, stage.high, stage.high * 0.5, gain=0.3, octaves=3)
     lean = float(generator.uniform(-0.5, 0.5))
-    return (top + lean * down + wind * stage.width * 0.10 * (0.5 + part))[:, None]
+    made: Field = (top + lean * down + wind * stage.width * 0.10 * (0.5 + part))[:, None]
+    return made
 
 
 def graded_with(colour: Canvas, other: Colour, part: Field) -> Canvas:
     """Return colours moved towards one other colour, by a field in [0, 1]."""
-    return (colour + (other - colour) * part[..., None]).astype(np.float32)
+    made: Field = (colour + (other - colour) * part[..., None]).astype(np.float32)
+    return made
 
 
 def shore(stage: Stage) -> Layer:
@@ -188,7 +200,7 @@ def shore(stage: Stage) -> Layer:
     lace = taken(cloudy(generator, 256, falloff=1.1, stretch=1.6), columns * 300 / stage.height, down * 1400)
     foam = np.exp(-(((down - 0.006) / 0.010) ** 2)) * step(0.25, 0.65, lace)
     white = mix(stage.palette.low, rgb("FFFFFF"), 0.5) * (0.25 + 0.75 * float(stage.palette.light.mean()))
-    return Layer(stage, 0.98, np.clip(graded_with(colour, white, foam * 0.9), 0, 1), below(stage, crest, rows), crest=crest)
+    return Layer(stage, 0.98, np.clip(graded_with(colour, white, foam * 0.9), 0, 1), below(crest, rows), crest=crest)
 
 
 def headland(stage: Stage, side: int) -> Layer:
@@ -202,7 +214,7 @@ def headland(stage: Stage, side: int) -> Layer:
     rough = 0.016 * line(generator, stage.wide, stage.wide * 0.09, gain=0.55)
     crest = stage.sill - stage.height * (shape + rough * (shape > 0.004)) + stage.height * 0.02 * step(0.42, 0.50, part)
     colour = soil(stage, "sea", 0.5, crest, 0.25, 0.5)
-    return Layer(stage, 0.42, np.clip(colour, 0, 1), below(stage, crest, rows), crest=crest)
+    return Layer(stage, 0.42, np.clip(colour, 0, 1), below(crest, rows), crest=crest)
 
 
 def spots(stage: Stage, layer: Layer, names: list[str]) -> list[tuple[str, float, float]]:

@@ -6,16 +6,16 @@ from functools import lru_cache
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
+from service.engine.drawing.noise import Field
 from service.engine.images import Picture
 
 TEXT = "preview engine"
 
 
 @lru_cache(maxsize=8)
-def lettering(height: int) -> NDArray[np.float32]:
+def lettering(height: int) -> Field:
     """Return the mark's letters as cover in [0, 1], about a thirtieth of the frame high."""
     size = max(8, round(height / 30))
     font = ImageFont.load_default(size)

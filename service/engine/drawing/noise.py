@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-Field: TypeAlias = NDArray[np.float32]
+#: Numbers in float32 by convention; numpy's own types widen most arithmetic on them, so they are not stated.
+Field: TypeAlias = NDArray[Any]
 
 
 def cloudy(generator: np.random.Generator, size: int, *, falloff: float, stretch: float = 1.0) -> Field:
@@ -30,7 +31,8 @@ def cloudy(generator: np.random.Generator, size: int, *, falloff: float, stretch
 def spread(field: Field) -> Field:
     """Return a field whose middle 98 % fills [0, 1]."""
     low, high = np.quantile(field, (0.01, 0.99))
-    return np.clip((field - low) / (high - low), 0, 1).astype(np.float32)
+    made: Field = np.clip((field - low) / (high - low), 0, 1).astype(np.float32)
+    return made
 
 
 def line(generator: np.random.Generator, length: int, wave: float, *, gain: float = 0.5, octaves: int = 7) -> Field:
@@ -68,7 +70,7 @@ def step(low: float, high: float, value: Field) -> Field:
 def taken(field: Field, columns: Field, rows: Field) -> Field:
     """Look an endless field up at places counted in its own pixels."""
     size = field.shape[0]
-    return cv2.remap(  # type: ignore[return-value]
+    return cv2.remap(
         field,
         np.mod(columns, size).astype(np.float32),
         np.mod(rows, size).astype(np.float32),

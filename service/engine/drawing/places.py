@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 from service.engine.drawing import city, land, room, silhouettes, space, woods
 from service.engine.drawing.colour import mix, rgb
-from service.engine.drawing.sky import Clouds, Sky
 from service.engine.drawing.noise import Field
+from service.engine.drawing.sky import Clouds, Sky
 from service.engine.drawing.stage import Item, Layer, Stage
 from service.engine.drawing.subjects import Standing
 from service.engine.drawing.water import Water
@@ -198,7 +198,9 @@ def town(stage: Stage) -> list[Item]:
     neon: list[Item] = [city.signs(stage)] if stage.palette.lamps > 0.5 else []
     walkers = [
         Standing(stage, name, column, stage.row(stage.horizon + 0.22), 0.92, size=1.2, mirrored=True)
-        for name, column in zip(grounded(stage), (stage.column(0.36), stage.column(0.62), stage.column(0.2)), strict=False)
+        for name, column in zip(
+            grounded(stage), (stage.column(0.36), stage.column(0.62), stage.column(0.2)), strict=False
+        )
     ]
     return [*sky(stage), *rows, *neon, *flock(stage), Water(stage, 0.72), *afloat(stage), *walkers, *air(stage)]
 
@@ -222,7 +224,15 @@ def indoors(stage: Stage) -> list[Item]:
         Standing(stage, name, column - place * 0.22 * stage.height, row, 0.72, size=1.9, backlit=True)
         for place, name in enumerate(grounded(stage))
     ]
-    return [*sky(stage), *outside, room.walls(stage), *sitting, woods.Rays(stage, 0.30), room.things(stage), *air(stage)]
+    return [
+        *sky(stage),
+        *outside,
+        room.walls(stage),
+        *sitting,
+        woods.Rays(stage, 0.30),
+        room.things(stage),
+        *air(stage),
+    ]
 
 
 PLACES: dict[str, Callable[[Stage], list[Item]]] = {

@@ -46,11 +46,26 @@ def walls(stage: Stage) -> Layer:
     wood += (patch * bars * fade * 0.55 * stage.palette.glow)[..., None] * stage.palette.sun
     colour = colour + (wood - colour) * floor[..., None]
     colour *= (1 - 0.5 * np.exp(-(((rows - ground) / (0.012 * stage.height)) ** 2)) * (1 - floor))[..., None]
-    hole = np.clip(np.minimum(np.minimum(columns - left, right - columns), np.minimum(rows - top, bottom - rows)) + 0.5, 0, 1)
-    bar = np.minimum(np.abs(np.abs(columns - (left + right) / 2) - (right - left) / 6), np.abs(rows - (top + bottom) / 2))
+    hole = np.clip(
+        np.minimum(np.minimum(columns - left, right - columns), np.minimum(rows - top, bottom - rows)) + 0.5, 0, 1
+    )
+    bar = np.minimum(
+        np.abs(np.abs(columns - (left + right) / 2) - (right - left) / 6), np.abs(rows - (top + bottom) / 2)
+    )
     panes = hole * step(stage.height * 0.004, stage.height * 0.006, bar)
     frame = mix(paint * 0.5, stage.palette.near, 0.3) * (0.35 + 0.5 * day)
-    edge = np.exp(-(np.minimum(np.minimum(np.abs(columns - left), np.abs(columns - right)) , np.minimum(np.abs(rows - top), np.abs(rows - bottom))) / (stage.height * 0.008)) ** 4)
+    edge = np.exp(
+        -(
+            (
+                np.minimum(
+                    np.minimum(np.abs(columns - left), np.abs(columns - right)),
+                    np.minimum(np.abs(rows - top), np.abs(rows - bottom)),
+                )
+                / (stage.height * 0.008)
+            )
+            ** 4
+        )
+    )
     inside = (across + down < 0.02) & (hole < 1)
     colour = colour + (frame - colour) * np.maximum(edge * inside, hole)[..., None]
     return Layer(stage, 0.72, np.clip(colour, 0, 1).astype(np.float32), (1 - panes).astype(np.float32))
@@ -75,9 +90,32 @@ def things(stage: Stage) -> Layer:
         bend = (x + reach * 0.35 * np.sin(turn * 0.6), y - size * 0.10 - reach * 0.62)
         width = size * 0.014
         outline(mask, np.array([(x, y - size * 0.10), (bend[0] - width, bend[1]), tip, (bend[0] + width, bend[1])]))
-    outline(mask, np.array([(x - size * 0.055, y - size * 0.11), (x + size * 0.055, y - size * 0.11), (x + size * 0.04, y), (x - size * 0.04, y)]))
+    outline(
+        mask,
+        np.array(
+            [
+                (x - size * 0.055, y - size * 0.11),
+                (x + size * 0.055, y - size * 0.11),
+                (x + size * 0.04, y),
+                (x - size * 0.04, y),
+            ]
+        ),
+    )
     x, y = stage.column(0.5 + side * 0.30), stage.row(1.0)
-    chair = np.array([(-0.17, 0.0), (-0.18, -0.20), (-0.12, -0.22), (-0.12, -0.36), (-0.06, -0.42), (0.06, -0.42), (0.12, -0.36), (0.12, -0.22), (0.18, -0.20), (0.17, 0.0)])
+    chair = np.array(
+        [
+            (-0.17, 0.0),
+            (-0.18, -0.20),
+            (-0.12, -0.22),
+            (-0.12, -0.36),
+            (-0.06, -0.42),
+            (0.06, -0.42),
+            (0.12, -0.36),
+            (0.12, -0.22),
+            (0.18, -0.20),
+            (0.17, 0.0),
+        ]
+    )
     outline(mask, smooth(chair, 2) * size + (x, y))
     cover = cv2.GaussianBlur(mask.astype(np.float32) / 255, (0, 0), stage.height / 500)
     dark = mix(stage.palette.near * 0.7, rgb("2B2320") * (0.3 + 0.5 * stage.palette.light), 0.5)

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from service.engine.drawing.noise import Field
+
 Points = tuple[tuple[float, float], ...]
 
 
@@ -42,7 +44,7 @@ def circle(x: float, y: float, radius: float, tone: str = "body") -> Piece:
     return Piece(tuple((x + radius * float(np.cos(t)), y + radius * float(np.sin(t))) for t in turns), tone)
 
 
-def smooth(points: np.ndarray, times: int) -> np.ndarray:  # type: ignore[type-arg]
+def smooth(points: Field, times: int) -> Field:
     """Return a closed outline with its corners cut, again and again (Chaikin)."""
     for _ in range(times):
         following = np.roll(points, -1, axis=0)
@@ -168,7 +170,9 @@ BALLOON = Silhouette(
     0.22,
     (
         Piece(mirrored(((0.045, 0.20), (0.16, 0.36), (0.30, 0.56), (0.33, 0.76), (0.24, 0.95), (0.0, 1.02))), round=2),
-        Piece(mirrored(((0.012, 0.21), (0.06, 0.40), (0.105, 0.60), (0.11, 0.78), (0.07, 0.96), (0.0, 1.0))), "pale", 2),
+        Piece(
+            mirrored(((0.012, 0.21), (0.06, 0.40), (0.105, 0.60), (0.11, 0.78), (0.07, 0.96), (0.0, 1.0))), "pale", 2
+        ),
         box(-0.055, 0.0, 0.055, 0.09),
         Piece(((-0.05, 0.09), (-0.04, 0.09), (-0.035, 0.22), (-0.045, 0.22))),
         Piece(((0.05, 0.09), (0.04, 0.09), (0.035, 0.22), (0.045, 0.22))),

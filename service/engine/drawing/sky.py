@@ -90,11 +90,12 @@ def stars(stage: Stage) -> Field:
         field[top + 1, left] += strength * (1 - right) * below
         field[top + 1, left + 1] += strength * right * below
     halo = cv2.GaussianBlur(np.maximum(field - 0.45, 0), (0, 0), stage.height / 260)
-    return np.clip(field + halo * 3, 0, 1.2).astype(np.float32)
+    made: Field = np.clip(field + halo * 3, 0, 1.2).astype(np.float32)
+    return made
 
 
 class Clouds:
-    """A layer of cloud seen from below: it thins towards us, crowds at the horizon, drifts, and takes the sun's side."""
+    """A layer of cloud seen from below: it crowds at the horizon, drifts, and takes the sun's side."""
 
     SIZE = 384
 
@@ -133,7 +134,7 @@ class Clouds:
         colour = self._dark + (self._lit - self._dark) * lit
         veil = (0.45 * np.exp(-up / 0.10))[..., None]
         colour = colour * (1 - veil) + stage.palette.low * veil
-        sheet = np.dstack((colour, cover * 0.92)).astype(np.float32)
+        sheet: Canvas = np.dstack((colour, cover * 0.92)).astype(np.float32)
         sheet = cv2.resize(sheet, (stage.width, height), interpolation=cv2.INTER_LINEAR)
         part = canvas[:height]
         part += (sheet[..., :3] - part) * sheet[..., 3:]

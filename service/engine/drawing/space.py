@@ -91,7 +91,9 @@ def planet(stage: Stage) -> Layer:
     belts = cloudy(generator, 256, falloff=1.5, stretch=float(generator.choice([1.0, 6.0])))
     tilt = float(generator.uniform(-0.4, 0.4))
     surface = taken(
-        belts, np.arcsin(np.clip(across, -1, 1)) * 60 + 128 + down * tilt * 20, np.arcsin(np.clip(down, -1, 1)) * 80 + 128
+        belts,
+        np.arcsin(np.clip(across, -1, 1)) * 60 + 128 + down * tilt * 20,
+        np.arcsin(np.clip(down, -1, 1)) * 80 + 128,
     )
     light_x = 0.72 if stage.sun_x > 0.5 else -0.72
     facing = across * light_x + down * -0.42 + up * 0.46

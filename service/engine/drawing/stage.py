@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol, TypeAlias
 
 import cv2
 import numpy as np
@@ -94,8 +94,8 @@ def moved(move: str, place: float, reach: float, seconds: float, index: int) -> 
     return View(x, tilt, zoom, seconds, index)
 
 
-Canvas = NDArray[np.float32]
-Sheet = NDArray[np.uint8]
+Canvas: TypeAlias = NDArray[Any]
+Sheet: TypeAlias = NDArray[Any]
 
 
 class Item(Protocol):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from service.engine.drawing.noise import Field
 from service.engine.images import Picture
 
 LARGEST_SIDE = 320
@@ -24,7 +25,8 @@ def cleared(frame: Picture, noise: float, generator: np.random.Generator) -> Pic
     guess = cv2.GaussianBlur(frame.astype(np.float32), (0, 0), max(0.01, noise**1.3 * min(height, width) / 9))
     coarse = generator.standard_normal((-(-height // 8), -(-width // 8), 3), np.float32)
     fine = generator.standard_normal((-(-height // 4), -(-width // 4), 3), np.float32)
-    static = cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC)
+    static: Field = cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC)
     static += 0.6 * cv2.resize(fine, (width, height), interpolation=cv2.INTER_LINEAR)
     mixed = guess * (1 - noise) ** 0.7 + 118 * (1 - (1 - noise) ** 0.7) + static * 62 * noise**0.9
-    return np.clip(mixed, 0, 255).astype(np.uint8)
+    made: Picture = np.clip(mixed, 0, 255).astype(np.uint8)
+    return made

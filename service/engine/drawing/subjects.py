@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from service.engine.drawing.colour import Colour, mix, rgb
-from service.engine.drawing.noise import grid, line
+from service.engine.drawing.noise import Field, grid, line
 from service.engine.drawing.silhouettes import ALL, Piece, Silhouette, smooth
 from service.engine.drawing.stage import Canvas, Sheet, Stage, View, lay_over, placed
 
@@ -20,7 +20,9 @@ WIDEST = 1.5  # half a silhouette's room, in its own heights
 def tree(stage: Stage) -> Silhouette:
     """Return a broad-leaved tree with a crown of its own."""
     generator = stage.script.dice("tree")
-    trunk = Piece(((-0.07, 0.0), (0.08, 0.0), (0.035, 0.30), (0.16, 0.52), (0.03, 0.45), (-0.14, 0.52), (-0.03, 0.30)), round=1)
+    trunk = Piece(
+        ((-0.07, 0.0), (0.08, 0.0), (0.035, 0.30), (0.16, 0.52), (0.03, 0.45), (-0.14, 0.52), (-0.03, 0.30)), round=1
+    )
     leaves = []
     for _ in range(70):
         turn, reach = float(generator.uniform(0, 2 * np.pi)), float(generator.uniform(0, 1)) ** 0.5
@@ -88,7 +90,7 @@ class Standing:
                 [tilt * scale, squeeze, y - top - squeeze * foot - tilt * scale * wide / 2],
             ]
         )
-        seen: Sheet = cv2.warpAffine(self._sprite, matrix, (right - left, bottom - top), flags=cv2.INTER_LINEAR)  # type: ignore[assignment]
+        seen: Sheet = cv2.warpAffine(self._sprite, matrix, (right - left, bottom - top), flags=cv2.INTER_LINEAR)
         if up < 0:
             rows, _columns = grid(*seen.shape[:2])
             fade = np.clip(0.62 - (rows + top - y) / (1.1 * self._pixels * scale), 0, 0.62)
@@ -129,7 +131,8 @@ def sprite(stage: Stage, shape: Silhouette, pixels: float, depth: float, *, face
     colour += rim(stage, cover, size)[..., None] * stage.palette.sun
     sheet = np.dstack((np.clip(colour, 0, 1) * cover[..., None], cover))
     small = cv2.resize(sheet, (math.ceil(wide / FINER), math.ceil(high / FINER)), interpolation=cv2.INTER_AREA)
-    return np.clip(small * 255 + 0.5, 0, 255).astype(np.uint8)
+    made: Sheet = np.clip(small * 255 + 0.5, 0, 255).astype(np.uint8)
+    return made
 
 
 def tones(stage: Stage, depth: float) -> dict[str, Colour]:
@@ -142,9 +145,10 @@ def tones(stage: Stage, depth: float) -> dict[str, Colour]:
     return {"body": body, "pale": pale, "lamp": lamp}
 
 
-def rim(stage: Stage, cover: np.ndarray, size: float) -> np.ndarray:  # type: ignore[type-arg]
+def rim(stage: Stage, cover: Field, size: float) -> Field:
     """Return the light on the edge that looks to the sun."""
     reach = max(1, round(size * 0.014))
     aside = reach if stage.sun_x < 0.5 else -reach
     shifted = np.roll(cover, (reach // 2, aside), (0, 1))
-    return np.clip(cover - shifted, 0, 1) * 0.42 * stage.palette.glow
+    made: Field = np.clip(cover - shifted, 0, 1) * 0.42 * stage.palette.glow
+    return made

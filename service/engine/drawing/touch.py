@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from service.engine.drawing.colour import HOURS
 from service.engine.drawing.script import read
@@ -29,7 +31,7 @@ class Touched:
         return Regraded(self.source, (width, height), curve(palette.near, palette.middle, palette.low), self.denoise)
 
 
-def curve(*stops: np.ndarray) -> np.ndarray:  # type: ignore[type-arg]
+def curve(*stops: NDArray[Any]) -> NDArray[Any]:
     """Return a table from brightness to colour through some stops."""
     places = np.linspace(0, 255, len(stops))
     return np.stack(
@@ -40,15 +42,16 @@ def curve(*stops: np.ndarray) -> np.ndarray:  # type: ignore[type-arg]
 class Regraded:
     """The painter of pictures sampled again."""
 
-    def __init__(self, source: Frames, size: tuple[int, int], table: np.ndarray, strength: float) -> None:  # type: ignore[type-arg]
+    def __init__(self, source: Frames, size: tuple[int, int], table: NDArray[Any], strength: float) -> None:
         self._source, self._size, self._table, self._strength = source, size, table, strength
 
     def paint(self, index: int) -> Picture:
         """Draw one frame."""
-        frame = next(self._source.pull(never_interrupted, min(index, self._source.count - 1)))
+        frame: NDArray[Any] = next(self._source.pull(never_interrupted, min(index, self._source.count - 1)))
         if (frame.shape[1], frame.shape[0]) != self._size:
             frame = cv2.resize(frame, self._size, interpolation=cv2.INTER_AREA)
         grey = cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY)
         toned = self._table[grey]
         part = 0.6 * self._strength
-        return np.clip(frame * (1 - part) + toned * part + 0.5, 0, 255).astype(np.uint8)
+        made: Picture = np.clip(frame * (1 - part) + toned * part + 0.5, 0, 255).astype(np.uint8)
+        return made

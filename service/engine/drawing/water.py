@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from service.engine.drawing.colour import mix, rgb
-from service.engine.drawing.noise import cloudy, grid, step, taken
+from service.engine.drawing.noise import Field, cloudy, grid, step, taken
 from service.engine.drawing.stage import Canvas, Stage, View
 
 
@@ -48,7 +48,7 @@ class Water:
         )
         self._lay(canvas[top:], mirror, near, slope, crest, columns, view)
 
-    def _surface(self, aside: np.ndarray, far: np.ndarray, seconds: float) -> tuple[np.ndarray, np.ndarray]:  # type: ignore[type-arg]
+    def _surface(self, aside: Field, far: Field, seconds: float) -> tuple[Field, Field]:
         # Two sheets of the same waves slide through each other: that never repeats and never jumps.
         across, away = aside * 44, far * 34
         first = taken(self._waves, across + 5 * seconds, away - 13 * seconds)
@@ -60,12 +60,12 @@ class Water:
         self,
         part: Canvas,
         mirror: Canvas,
-        near: np.ndarray,
-        slope: np.ndarray,
-        crest: np.ndarray,  # type: ignore[type-arg]
-        columns: np.ndarray,
+        near: Field,
+        slope: Field,
+        crest: Field,
+        columns: Field,
         view: View,
-    ) -> None:  # type: ignore[type-arg]
+    ) -> None:
         stage, palette = self.stage, self.stage.palette
         depth = np.clip((0.16 + 0.95 * near) * (1 - 0.45 * self.calm) + 0.24 * slope * (1 - 0.6 * self.calm), 0, 0.88)
         part[:] = mirror * 0.93

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from service.engine.drawing.colour import Colour, mix, rgb
-from service.engine.drawing.noise import cloudy, grid, step, taken
+from service.engine.drawing.noise import Field, cloudy, grid, step, taken
 from service.engine.drawing.stage import Canvas, Stage, View
 
 FINE = 4
@@ -17,7 +17,9 @@ FINE = 4
 class Specks:
     """Soft points that drift for ever through the frame: snow, dust, fireflies, spray."""
 
-    def __init__(self, stage: Stage, name: str, many: int, size: float, fall: float, drift: float, colour: Colour, power: float) -> None:
+    def __init__(
+        self, stage: Stage, name: str, many: int, size: float, fall: float, drift: float, colour: Colour, power: float
+    ) -> None:
         self.stage, self.fall, self.drift, self.colour, self.power = stage, fall, drift, colour, power
         generator = stage.script.dice(name)
         self._at = generator.uniform(0, 1, (many, 2))
@@ -30,14 +32,22 @@ class Specks:
         """Add the specks where they are now."""
         stage, mask = self.stage, np.zeros(canvas.shape[:2], np.uint8)
         time = view.seconds
-        across = self._at[:, 0] + self._near * (self.drift * time - view.x) + 0.012 * np.sin(1.3 * time + self._phase[:, 0])
-        down = self._at[:, 1] + self._near * (self.fall * time - view.tilt) + 0.006 * np.sin(1.7 * time + self._phase[:, 1])
+        across = (
+            self._at[:, 0] + self._near * (self.drift * time - view.x) + 0.012 * np.sin(1.3 * time + self._phase[:, 0])
+        )
+        down = (
+            self._at[:, 1]
+            + self._near * (self.fall * time - view.tilt)
+            + 0.006 * np.sin(1.7 * time + self._phase[:, 1])
+        )
         across, down = (across % 1.1 - 0.05) * stage.width, (down % 1.1 - 0.05) * stage.height
         shine = 0.55 + 0.45 * np.sin(2.4 * time + self._phase[:, 0] * 3) if self._pulsing else np.ones(len(across))
         for x, y, near, power in zip(across, down, self._near, shine, strict=True):
             centre = (round(x * (1 << FINE)), round(y * (1 << FINE)))
             radius = round(max(0.5, self._size * near * stage.height) * (1 << FINE))
-            cv2.circle(mask, centre, radius, int(255 * np.clip(power * (0.35 + 0.65 * near), 0, 1)), -1, cv2.LINE_AA, FINE)
+            cv2.circle(
+                mask, centre, radius, int(255 * np.clip(power * (0.35 + 0.65 * near), 0, 1)), -1, cv2.LINE_AA, FINE
+            )
         soft = cv2.GaussianBlur(mask, (0, 0), max(0.6, self._size * stage.height * 0.6)).astype(np.float32)
         canvas += (self.colour - canvas) * (soft * (self.power / 255))[..., None]
 
@@ -51,7 +61,7 @@ class Rain:
         self._sheets = [self._sheet(generator, *form) for form in ((0.05, 700, 0.5), (0.11, 260, 1.0))]
         self._colour = mix(stage.palette.haze, rgb("FFFFFF"), 0.5)
 
-    def _sheet(self, generator: np.random.Generator, length: float, many: int, width: float) -> np.ndarray:  # type: ignore[type-arg]
+    def _sheet(self, generator: np.random.Generator, length: float, many: int, width: float) -> Field:
         stage = self.stage
         sheet = np.zeros((stage.height, stage.width), np.uint8)
         for _ in range(many):
@@ -89,8 +99,8 @@ class Mist:
         down = rows * 4 / stage.height + view.tilt - self.row
         shape = taken(self._field, aside * 90 + self._speed * view.seconds, down * 150)
         cover = np.exp(-((down / self.height) ** 2)) * (0.25 + 0.75 * step(0.2, 0.8, shape)) * self.strength
-        cover = cv2.resize(cover.astype(np.float32), (stage.width, stage.height))[..., None]
-        canvas += (self._colour - canvas) * cover
+        whole = cv2.resize(cover.astype(np.float32), (stage.width, stage.height))
+        canvas += (self._colour - canvas) * whole[..., None]
 
 
 class Flash:
@@ -130,7 +140,16 @@ class Birds:
             down = (self._middle[1] + y - view.tilt + 0.004 * math.sin(view.seconds * 1.3 + phase)) * stage.height
             lift = math.sin(beat * view.seconds + phase) * 0.75 + 0.15
             span = size * stage.height
-            wing = np.array([(-1, -lift * 0.55), (-0.55, -lift * 0.75 - 0.06), (0, 0.05), (0.55, -lift * 0.75 - 0.06), (1, -lift * 0.55)])
+            wing = np.array(
+                [
+                    (-1, -lift * 0.55),
+                    (-0.55, -lift * 0.75 - 0.06),
+                    (0, 0.05),
+                    (0.55, -lift * 0.75 - 0.06),
+                    (1, -lift * 0.55),
+                ]
+            )
             points = np.round((wing * span + (across, down)) * 16).astype(np.int32)
-            cv2.polylines(mask, [points], False, 255, max(1, round(span / 7)), cv2.LINE_AA, FINE)
+            strokes = {"thickness": max(1, round(span / 7)), "lineType": cv2.LINE_AA, "shift": FINE}
+            cv2.polylines(mask, [points], isClosed=False, color=255, **strokes)
         canvas += (self._colour - canvas) * (mask.astype(np.float32) / 255)[..., None]

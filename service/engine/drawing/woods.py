@@ -13,17 +13,18 @@ from service.engine.drawing.stage import Canvas, Layer, Stage, View
 FINE = 4  # polygon points are given to OpenCV in sixteenths of a pixel
 
 
-def outline(mask: np.ndarray, points: np.ndarray) -> None:  # type: ignore[type-arg]
+def outline(mask: Field, points: Field) -> None:
     """Fill a polygon into a mask, its edges smooth and its points anywhere between the pixels."""
     fixed = np.round(points * (1 << FINE)).astype(np.int32)
     cv2.fillPoly(mask, [fixed], 255, cv2.LINE_AA, FINE)
 
 
-def fir(generator: np.random.Generator, x: float, base: float, height: float) -> np.ndarray:  # type: ignore[type-arg]
+def fir(generator: np.random.Generator, x: float, base: float, height: float) -> Field:
     """Return a fir's outline: tiers of drooping branches, each a little off."""
     tiers = int(generator.integers(13, 20))
     width = height * float(generator.uniform(0.15, 0.22))
-    right, left = [], []
+    right: list[tuple[float, float]] = []
+    left: list[tuple[float, float]] = []
     for tier in range(tiers):
         down = ((tier + 1) / tiers) ** 1.05
         y = base - height * (1 - 0.94 * down)
@@ -55,7 +56,7 @@ def firs(stage: Stage, layers: int = 5) -> list[Layer]:
             at = x + float(generator.uniform(-0.5, 0.5)) * spacing
             foot = float(crest[int(np.clip(at, 0, stage.wide - 1))]) + stage.height * 0.012
             outline(mask, fir(generator, at, foot, height * float(generator.uniform(0.6, 1.15))))
-        cover = np.maximum(mask.astype(np.float32) / 255, below(stage, crest, rows))
+        cover = np.maximum(mask.astype(np.float32) / 255, below(crest, rows))
         dark = stage.palette.land(TINTS["forest"], 0.12 + 0.88 * depth)
         mist = mix(stage.palette.haze, dark, 0.18 + 0.55 * depth)
         foot_of = np.clip((rows - (crest[None, :] - 0.75 * height)) / (0.85 * height + 0.05 * stage.height), 0, 1)
@@ -79,11 +80,19 @@ def grass(stage: Stage, top: float, kind: str, depth: float) -> Layer:
         lean, foot = float(generator.uniform(-0.45, 0.45)) * tall, float(crest[min(stage.wide - 1, int(x))]) + 3
         half = max(0.6, stage.height / 620)
         middle = (x + lean * 0.35, foot - tall * 0.6)
-        blade = [(x - half, foot), (middle[0] - half * 0.7, middle[1]), (x + lean, foot - tall), (middle[0] + half * 0.7, middle[1]), (x + half, foot)]
+        blade = [
+            (x - half, foot),
+            (middle[0] - half * 0.7, middle[1]),
+            (x + lean, foot - tall),
+            (middle[0] + half * 0.7, middle[1]),
+            (x + half, foot),
+        ]
         outline(mask, np.array(blade))
-    cover = np.maximum(mask.astype(np.float32) / 255, below(stage, crest, rows))
+    cover = np.maximum(mask.astype(np.float32) / 255, below(crest, rows))
     near = mix(stage.palette.land(TINTS[kind], 1.0), stage.palette.near, 0.55)
-    light = mix(near, stage.palette.sun * 0.5 + stage.palette.land(TINTS[kind], 0.9) * 0.5, 0.35 * (0.4 + stage.palette.glow))
+    light = mix(
+        near, stage.palette.sun * 0.5 + stage.palette.land(TINTS[kind], 0.9) * 0.5, 0.35 * (0.4 + stage.palette.glow)
+    )
     down = np.clip((rows - crest[None, :]) / (0.07 * stage.height) + 0.6, 0, 1)
     return Layer(stage, depth, graded(light, near, step(0, 1, down)), cover, crest=crest, sway=0.05)
 
@@ -100,7 +109,9 @@ def trunks(stage: Stage) -> Layer:
         across = np.abs(columns - stage.column(float(part)) - bend[:, None])
         cover = np.maximum(cover, np.clip((flare - across) / (stage.height * 0.008) + 0.5, 0, 1))
     bark = taken(cloudy(generator, 256, falloff=1.2), columns * (900 / stage.height), rows * (90 / stage.height))
-    dark = mix(mix(stage.palette.near, rgb("1A1512") * (0.4 + 0.6 * stage.palette.light), 0.6), stage.palette.haze, 0.05)
+    dark = mix(
+        mix(stage.palette.near, rgb("1A1512") * (0.4 + 0.6 * stage.palette.light), 0.6), stage.palette.haze, 0.05
+    )
     colour = dark * (0.75 + 0.5 * bark)[..., None]
     soft = cv2.GaussianBlur(cover.astype(np.float32), (0, 0), stage.height / 300)
     return Layer(stage, 1.15, np.clip(colour, 0, 1).astype(np.float32), soft)
@@ -122,7 +133,9 @@ class Rays:
         across, down = columns * 4 - sun_x, rows * 4 - sun_y
         # The shafts spread from a point above the sun, as they do through a gap; near that point they would crowd.
         angle = np.arctan2(across, down + 0.35 * stage.height)
-        spread = step(0.12, 0.5, np.hypot(across, down + 0.35 * stage.height) / stage.height) * np.clip(np.cos(angle), 0, 1)
+        spread = step(0.12, 0.5, np.hypot(across, down + 0.35 * stage.height) / stage.height) * np.clip(
+            np.cos(angle), 0, 1
+        )
         away = np.hypot(across, down) / stage.height
         beams: Field = step(0.42, 0.86, taken(self._beams, angle * 26 + 300, np.full_like(angle, 2.2 * view.seconds)))
         light = beams * spread * np.exp(-away / 0.55) * self.strength * stage.palette.glow

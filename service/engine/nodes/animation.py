@@ -78,7 +78,7 @@ def pixels(frame: Picture, level: int) -> bytes:
     data, position, found = buffer.getbuffer(), len(SIGNATURE), bytearray()
     while position < len(data):
         (length,) = struct.unpack_from(">I", data, position)
-        if data[position + 4 : position + 8] == b"IDAT":
+        if bytes(data[position + 4 : position + 8]) == b"IDAT":
             found += data[position + 8 : position + 8 + length]
         position += length + 12
     return bytes(found)

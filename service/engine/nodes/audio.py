@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import Any
 
 import av
-from av.audio.stream import AudioStream
 
 from service.engine.images import Audio, HeldFile, silence
 from service.engine.node import Context, NodeClass, Result
@@ -23,11 +22,13 @@ SOUNDS = (".wav", ".flac", ".mp3", ".ogg", ".opus", ".m4a", ".aac", ".wma", *VID
 
 
 def make_silence(_context: Context, inputs: Inputs) -> Result:
+    """Make silence."""
     rate = inputs["sample_rate"]
     return Result((silence(rate, inputs["channels"], round(float(inputs["duration"]) * rate)),))
 
 
 def load(context: Context, inputs: Inputs) -> Result:
+    """Open a file's sound."""
     path = locate(inputs["audio"], context.folders)
     sound = sound_of(HeldFile.open(path))
     if sound is None:
@@ -44,16 +45,18 @@ def save_flac(context: Context, audio: Audio, prefix: str, kind: str) -> Result:
     with whole(target.folder / name) as draft, av.open(str(draft), "w", format="flac") as output:
         output.metadata.update(tags(context))
         layout = "mono" if audio.channels == 1 else "stereo"
-        stream = cast(AudioStream, output.add_stream("flac", rate=audio.rate, layout=layout))
+        stream = output.add_stream("flac", rate=audio.rate, layout=layout)
         put_sound(output, stream, audio, context.check_interrupted)
     return Result((), {"audio": [target.entry(name, kind)]})
 
 
 def save(context: Context, inputs: Inputs) -> Result:
+    """Save sound as FLAC."""
     return save_flac(context, inputs["audio"], inputs["filename_prefix"], "output")
 
 
 def preview(context: Context, inputs: Inputs) -> Result:
+    """Save sound as FLAC in the temp folder."""
     return save_flac(context, inputs["audio"], temporary_prefix(), "temp")
 
 

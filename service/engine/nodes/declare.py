@@ -76,7 +76,7 @@ def of_files(*suffixes: str) -> Options:
 
 
 def run_shared(run: Run, context: Context, inputs: Mapping[str, Any]) -> Result:
-    """Run a node; frames that two or more inputs of the prompt take are drawn once, into the prompt's scratch folder."""
+    """Run a node; frames that two or more inputs of the prompt take are drawn once, into the scratch folder."""
     result = run(context, inputs)
     values = list(result.values)
     for slot, value in enumerate(values):

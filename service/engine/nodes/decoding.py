@@ -8,7 +8,6 @@ from typing import Any, cast
 
 import av
 import cv2
-import numpy as np
 from av.container import InputContainer
 
 from service.engine.images import Audio, Check, Frames, HeldFile, Picture, Sound, Video, never_interrupted
@@ -40,7 +39,8 @@ class VideoFile:
 
     def open(self) -> InputContainer:
         """Open the held file anew; raises av.error.FFmpegError."""
-        return av.open(cast(Any, self.held.reader()))
+        made: InputContainer = av.open(cast(Any, self.held.reader()))
+        return made
 
     def _count(self) -> int:
         with self.open() as container:
@@ -63,7 +63,7 @@ class VideoFile:
                     yield self._upright(frame)
 
     def _upright(self, frame: av.VideoFrame) -> Picture:
-        picture = frame.to_ndarray(format="rgb24")
+        picture: Any = frame.to_ndarray(format="rgb24")
         if self.turn in TURNS:
             picture = cv2.rotate(picture, TURNS[self.turn])
         if picture.shape[:2] != (self.height, self.width):

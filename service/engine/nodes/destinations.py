@@ -60,7 +60,7 @@ def refuse_outside(root: str, folder: str) -> None:
     """Raise if a folder does not lie in the root; clients know ComfyUI's sentence."""
     common = os.path.commonpath((root, folder))
     if common != root:
-        raise Exception(  # noqa: TRY002 - the type is part of what ComfyUI answers
+        raise Exception(
             "**** ERROR: Saving image outside the output folder is not allowed.\n"
             f" full_output_folder: {folder}\n         output_dir: {root}\n         commonpath: {common}"
         )

@@ -14,44 +14,54 @@ Inputs = Mapping[str, Any]
 
 
 def load_checkpoint(_context: Context, inputs: Inputs) -> Result:
+    """Keep a checkpoint by its name."""
     name = inputs["ckpt_name"]
     return Result((Model(name), Named(name), Named(name)))
 
 
 def load_vae(_context: Context, inputs: Inputs) -> Result:
+    """Keep a VAE by its name."""
     return Result((Named(inputs["vae_name"]),))
 
 
 def apply_lora(_context: Context, inputs: Inputs) -> Result:
+    """Pass the model, and the CLIP if there is one: a stand-in has no weights to change."""
     passed = (inputs["model"], inputs["clip"]) if "clip" in inputs else (inputs["model"],)
     return Result(passed)
 
 
 def pass_clip(_context: Context, inputs: Inputs) -> Result:
+    """Pass the CLIP."""
     return Result((inputs["clip"],))
 
 
 def encode_text(_context: Context, inputs: Inputs) -> Result:
+    """Keep the prompt's words."""
     return Result((Conditioning(str(inputs["text"])),))
 
 
 def ramp_guidance(_context: Context, inputs: Inputs) -> Result:
+    """Note the lowest guidance of an image-to-video run."""
     return Result((replace(inputs["model"], min_cfg=float(inputs["min_cfg"])),))
 
 
 def load_motion_module(_context: Context, inputs: Inputs) -> Result:
+    """Keep a motion module by its name."""
     return Result((Named(inputs["model_name"]),))
 
 
 def apply_motion_module(_context: Context, inputs: Inputs) -> Result:
+    """Put a motion module into a list of one."""
     return Result(((inputs["motion_model"],),))
 
 
 def set_context_window(_context: Context, inputs: Inputs) -> Result:
+    """Keep the size of a context window by its name."""
     return Result((Named(f"{inputs['context_length']} frames, {inputs['context_overlap']} shared"),))
 
 
 def use_motion(_context: Context, inputs: Inputs) -> Result:
+    """Note that the model draws one moving shot instead of a batch of stills."""
     modules = inputs.get("m_models") or ()
     motion = ", ".join(module.name for module in modules) or None
     return Result((replace(inputs["model"], motion=motion),))

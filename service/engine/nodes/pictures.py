@@ -72,6 +72,7 @@ class PictureFile:
 
 
 def load_image(context: Context, inputs: Inputs) -> Result:
+    """Open a picture; its see-through part becomes the mask."""
     file = PictureFile(HeldFile.open(locate(inputs["image"], context.folders)))
     frames = Frames(file.count, file.width, file.height, file.draw, steady=file.count == 1)
     size = (file.width, file.height) if file.see_through else (64, 64)
@@ -79,6 +80,7 @@ def load_image(context: Context, inputs: Inputs) -> Result:
 
 
 def make_empty(_context: Context, inputs: Inputs) -> Result:
+    """Make frames of one colour."""
     color, width, height = int(inputs["color"]), inputs["width"], inputs["height"]
     rgb = np.array([color >> 16 & 255, color >> 8 & 255, color & 255], np.uint8)
 
@@ -90,6 +92,7 @@ def make_empty(_context: Context, inputs: Inputs) -> Result:
 
 
 def make_mask(_context: Context, inputs: Inputs) -> Result:
+    """Make a mask of one value."""
     width, height, value = inputs["width"], inputs["height"], float(inputs["value"])
     return Result((Mask(width, height, lambda: np.full((height, width), value, np.float32)),))
 
@@ -126,6 +129,7 @@ def centred_cut(width: int, height: int, new_width: int, new_height: int) -> tup
 
 
 def scale(_context: Context, inputs: Inputs) -> Result:
+    """Scale to a size; a side of 0 follows the other."""
     frames, width, height = inputs["image"], inputs["width"], inputs["height"]
     if width == 0 and height == 0:
         return Result((frames,))
@@ -136,17 +140,20 @@ def scale(_context: Context, inputs: Inputs) -> Result:
 
 
 def scale_by(_context: Context, inputs: Inputs) -> Result:
+    """Scale by a factor."""
     frames, factor = inputs["image"], float(inputs["scale_by"])
     width, height = max(1, round(frames.width * factor)), max(1, round(frames.height * factor))
     return Result((scaled(frames, inputs["upscale_method"], width, height),))
 
 
 def invert(_context: Context, inputs: Inputs) -> Result:
+    """Turn the colours round."""
     frames: Frames = inputs["image"]
     return Result((frames.mapped(frames.width, frames.height, np.invert),))
 
 
 def crop(_context: Context, inputs: Inputs) -> Result:
+    """Cut a box out, kept inside the picture."""
     frames: Frames = inputs["image"]
     left, top = min(inputs["x"], frames.width - 1), min(inputs["y"], frames.height - 1)
     width, height = min(inputs["width"], frames.width - left), min(inputs["height"], frames.height - top)
@@ -159,12 +166,14 @@ def cutter(left: int, top: int, width: int, height: int) -> Callable[[Picture], 
 
 
 def batch(_context: Context, inputs: Inputs) -> Result:
+    """Put two sequences behind each other, the second at the size of the first."""
     first: Frames = inputs["image1"]
     second = scaled(inputs["image2"], "bilinear", first.width, first.height, centred=True)
     return Result((joined([first, second]),))
 
 
 def take_from_batch(_context: Context, inputs: Inputs) -> Result:
+    """Take some frames out of a sequence."""
     frames: Frames = inputs["image"]
     start = min(frames.count - 1, inputs["batch_index"])
     count = min(frames.count - start, inputs["length"])
@@ -172,6 +181,7 @@ def take_from_batch(_context: Context, inputs: Inputs) -> Result:
 
 
 def repeat(_context: Context, inputs: Inputs) -> Result:
+    """Repeat a sequence."""
     return Result((repeated(inputs["image"], inputs["amount"]),))
 
 

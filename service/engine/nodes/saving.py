@@ -56,6 +56,7 @@ def save_pngs(context: Context, frames: Frames, prefix: str, kind: str, level: i
 
 
 def save(context: Context, inputs: Inputs) -> Result:
+    """Save frames as PNG files."""
     return save_pngs(context, inputs["images"], inputs["filename_prefix"], "output", 4)
 
 
@@ -66,10 +67,12 @@ def temporary_prefix() -> str:
 
 
 def preview(context: Context, inputs: Inputs) -> Result:
+    """Save frames as PNG files in the temp folder."""
     return save_pngs(context, inputs["images"], temporary_prefix(), "temp", 1)
 
 
 def send(context: Context, inputs: Inputs) -> Result:
+    """Send frames to the client as PNG and keep nothing."""
     frames: Frames = inputs["images"]
     for index, frame in enumerate(frames.pull(context.check_interrupted)):
         context.progress(index, frames.count)
@@ -85,6 +88,7 @@ def as_png(frame: Picture) -> bytes:
 
 
 def save_animated_webp(context: Context, inputs: Inputs) -> Result:
+    """Save frames as one animated WebP."""
     frames: Frames = inputs["images"]
     target = destination(context.folders.output, inputs["filename_prefix"], frames.width, frames.height)
     name = f"{target.name}_{target.counted():05}_.webp"
@@ -112,6 +116,7 @@ def webp_tags(context: Context) -> Image.Exif:
 
 
 def save_animated_png(context: Context, inputs: Inputs) -> Result:
+    """Save frames as one animated PNG."""
     frames: Frames = inputs["images"]
     target = destination(context.folders.output, inputs["filename_prefix"], frames.width, frames.height)
     name = f"{target.name}_{target.counted():05}_.png"

@@ -19,7 +19,7 @@ FRAME_RULES = {"Mochi": (6, 1), "LTXV": (8, 1), "Hunyuan": (4, 1), "Cosmos": (8,
 
 @dataclass(frozen=True)
 class Selection:
-    """What was asked: rate (0: the file's own), frames skipped and stepped over, at most how many, size (0: the file's)."""
+    """What was asked: rate, frames skipped and stepped over, at most how many, size; 0 means as the file has it."""
 
     rate: float
     skipped: int

@@ -11,7 +11,6 @@ from typing import Any, cast
 import av
 import cv2
 import numpy as np
-from av.video.stream import VideoStream
 from PIL import Image
 
 from service.engine.images import Check, Frames, Picture
@@ -41,24 +40,19 @@ GIFS = frozenset({"image/gif", "video/ffmpeg-gif"})
 
 def coding_of(form: str, settings: Settings) -> Coding:
     """Return how a video format is written; widgets that were left out have the recorded defaults."""
-    quality = {name: str(int(settings.get("crf", default))) for name, default in (("crf", CRF.get(form, 19)),)}
+    quality = {"crf": str(int(settings.get("crf", CRF.get(form, 19))))}
     pixels = str(settings.get("pix_fmt", PIXELS.get(form, "yuv420p"))).replace("yuva", "yuv")
-    match form:
-        case "video/h264-mp4":
-            return Coding("mp4", "libx264", pixels, quality)
-        case "video/h265-mp4":
-            return Coding("mp4", "libx265", pixels, {**quality, "x265-params": "log-level=none"}, tag="hvc1")
-        case "video/webm":
-            fast = {"b": "0", "deadline": "good", "cpu-used": "4", "row-mt": "1"}
-            return Coding("webm", "libvpx-vp9", pixels, {**quality, **fast}, sound="libopus")
-        case "video/av1-webm":
-            return Coding("webm", "libsvtav1", pixels, {**quality, "preset": "8"}, sound="libopus")
-        case "video/ffv1-mkv":
-            return Coding("matroska", "ffv1", pixels, ffv1_options(settings), sound="flac")
-        case "video/ProRes":
-            return prores(str(settings.get("profile", "hq")))
-        case _:
-            return nvenc(form, pixels, settings)
+    fast = {"b": "0", "deadline": "good", "cpu-used": "4", "row-mt": "1"}
+    quiet = {"x265-params": "log-level=none"}
+    codings = {
+        "video/h264-mp4": lambda: Coding("mp4", "libx264", pixels, quality),
+        "video/h265-mp4": lambda: Coding("mp4", "libx265", pixels, quality | quiet, tag="hvc1"),
+        "video/webm": lambda: Coding("webm", "libvpx-vp9", pixels, quality | fast, sound="libopus"),
+        "video/av1-webm": lambda: Coding("webm", "libsvtav1", pixels, quality | {"preset": "8"}, sound="libopus"),
+        "video/ffv1-mkv": lambda: Coding("matroska", "ffv1", pixels, ffv1_options(settings), sound="flac"),
+        "video/ProRes": lambda: prores(str(settings.get("profile", "hq"))),
+    }
+    return codings.get(form, lambda: nvenc(form, pixels, settings))()
 
 
 CRF = {"video/h264-mp4": 19, "video/h265-mp4": 22, "video/webm": 20, "video/av1-webm": 23}
@@ -90,10 +84,10 @@ def nvenc(form: str, pixels: str, settings: Settings) -> Coding:
 def write_gif(path: Path, frames: Frames, rate: Fraction, check: Check, loop: int) -> None:
     """Write an animated GIF, each frame with a palette of its own, so that nothing waits for the last frame."""
     with av.open(str(path), "w", format="gif", container_options={"loop": str(loop)}) as output:
-        stream = cast(VideoStream, output.add_stream("gif", rate=rate))
+        stream = output.add_stream("gif", rate=rate)
         stream.width, stream.height, stream.pix_fmt = frames.width, frames.height, "pal8"
         for number, frame in enumerate(frames.pull(check)):
-            picture = av.VideoFrame.from_ndarray(few_colours(frame), format="pal8")
+            picture = av.VideoFrame.from_ndarray(cast(Any, few_colours(frame)), format="pal8")
             picture.pts, picture.time_base = number, 1 / rate
             output.mux(stream.encode(picture))
         output.mux(stream.encode(None))

@@ -21,19 +21,23 @@ H264 = Coding("mp4", "libx264", "yuv420p", container={"movflags": "use_metadata_
 
 
 def load(context: Context, inputs: Inputs) -> Result:
+    """Open a video."""
     return Result((VideoFile(HeldFile.open(locate(inputs["file"], context.folders))).video(),))
 
 
 def take_apart(_context: Context, inputs: Inputs) -> Result:
+    """Give a video's frames, sound and rate."""
     video: Video = inputs["video"]
     return Result((video.frames, video.audio, float(video.rate)))
 
 
 def put_together(_context: Context, inputs: Inputs) -> Result:
+    """Make a video of frames, a rate and sound."""
     return Result((Video(inputs["images"], rate_of(inputs["fps"]), inputs.get("audio")),))
 
 
 def save(context: Context, inputs: Inputs) -> Result:
+    """Save a video as mp4; one that is a whole h264 file is copied, not encoded again."""
     video: Video = inputs["video"]
     target = destination(context.folders.output, inputs["filename_prefix"], video.frames.width, video.frames.height)
     name = f"{target.name}_{target.counted():05}_.mp4"
@@ -55,6 +59,7 @@ def webm(codec: str, crf: int) -> Coding:
 
 
 def save_webm(context: Context, inputs: Inputs) -> Result:
+    """Save frames as WebM."""
     frames = inputs["images"]
     target = destination(context.folders.output, inputs["filename_prefix"], frames.width, frames.height)
     name = f"{target.name}_{target.counted():05}_.webm"
