@@ -12,7 +12,6 @@ from typing import Any
 
 from service import guard
 from service.comfy import preflight
-from service.config import Config
 from service.ending import Ending
 from service.errors import Problem, Rejected, Unavailable, error_of, internal_problem
 from service.examination import Examination, Input
@@ -34,7 +33,6 @@ class Admission:
 
     def __init__(
         self,
-        config: Config,
         library: Library,
         register: Register,
         ending: Ending,
@@ -47,7 +45,6 @@ class Admission:
         new_prompt_id: Callable[[], str],
         draw_seed: Callable[[], int],
     ) -> None:
-        self._config = config
         self._library = library
         self._register = register
         self._store = register.store
@@ -167,7 +164,7 @@ class Admission:
             cell.seed,
             references,
             f"reeldrop/{job_id}",
-            self._config.workflow_defaults(),
+            self._library.defaults,
             {each.role: each.facts for each in inputs},
         )
         known = self._object_info()

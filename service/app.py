@@ -10,7 +10,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +40,24 @@ from service.store import Store
 LOG = logging.getLogger(__name__)
 #: Every thread is given this long to end; what it was doing is found again at the next start.
 _STOP_S = 3.0
+
+
+class Crew(ThreadPoolExecutor):
+    """A pool that can be waited for with a deadline."""
+
+    _open: set[Future[Any]]
+
+    def submit(self, *arguments: Any, **named: Any) -> Future[Any]:
+        """Take a piece of work."""
+        future: Future[Any] = super().submit(*arguments, **named)
+        self.__dict__.setdefault("_open", set()).add(future)
+        future.add_done_callback(self._open.discard)
+        return future
+
+    def settle(self, seconds: float) -> None:
+        """Drop what hasn't begun and wait for the rest, at most so long."""
+        self.shutdown(wait=False, cancel_futures=True)
+        wait(list(self.__dict__.get("_open", ())), timeout=seconds)
 
 
 class Fallen(Exception):
@@ -96,7 +114,7 @@ class App:
         temporary.mkdir(parents=True, exist_ok=True)
         self._drops_examiner = Examiner("drops", self._classifier, temporary=temporary)
         self._results_examiner = Examiner("results", self._classifier, temporary=temporary, results=True)
-        self._pool = ThreadPoolExecutor(max_workers=3, thread_name_prefix="publishing")
+        self._pool = Crew(max_workers=3, thread_name_prefix="publishing")
         self.publishing = Publishing(self.register, self.ending, self.outbox, self._results_examiner, work, self._pool)
         self._build_lanes()
         self._build_intake(work)
@@ -133,7 +151,6 @@ class App:
 
     def _build_intake(self, work: Path) -> None:
         self.admission = Admission(
-            self.config,
             self.library,
             self.register,
             self.ending,
@@ -205,6 +222,7 @@ class App:
                 self.admission.retry_held()
                 self.publishing.retry_held()
                 self.ending.close_all()
+                self.register.show_again()
                 due_s = self.intake.step()
             except (Unavailable, OSError) as trouble:
                 LOG.warning("the inbox can't be read now: %s", trouble)
@@ -254,8 +272,8 @@ class App:
             self._engine.stop()
         self._drops_examiner.stop()
         self._results_examiner.stop()
-        self._pool.shutdown(wait=False, cancel_futures=True)
         until_s = time.monotonic() + _STOP_S
+        self._pool.settle(_STOP_S)
         for thread in self._threads:
             thread.join(max(0.0, until_s - time.monotonic()))
         self.lease.release()

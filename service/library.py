@@ -25,4 +25,5 @@ def load(config: Config) -> Library:
             )
         except Rejected as broken:
             LOG.error("workflows/%s is left out: %s", manifest.name, broken)
-    return Library(found, config.tasks)
+    tasks = config.task_lists({name: each.task for name, each in found.items()})
+    return Library(found, tasks, config.workflow_defaults())

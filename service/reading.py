@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 from service import jobfile
 from service.drops import media_kind, role_of
@@ -28,6 +29,8 @@ class Library:
 
     workflows: Mapping[str, Workflow]
     tasks: Mapping[str, Sequence[str]]
+    #: What config.yaml says where a manifest is silent.
+    defaults: Mapping[str, Any] = field(default_factory=dict)
 
     def of(self, task: str) -> list[Workflow]:
         """Return the task's workflows in order; those that its list names but nobody dropped are left out."""
@@ -98,7 +101,7 @@ def read(dropped: Dropped, library: Library) -> Reading:
         raise _missing(dropped, roles, missing[0])
     kinds = {role: roles[role] for role in assigned if role in roles}
     workflow, why = _choose(dropped, library, job, kinds)
-    problems = check(workflow, job.settings)
+    problems = check(workflow, job.settings, library.defaults)
     if problems:
         raise Rejected(*job.placed(problems))
     return Reading(job, workflow, why, assigned)

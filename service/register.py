@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -12,6 +13,7 @@ from service.outbox import Outbox
 from service.status import document
 from service.store import Store
 
+LOG = logging.getLogger(__name__)
 #: Status files on a local disk follow progress at most this often.
 PROGRESS_INTERVAL_S = 0.5
 
@@ -30,6 +32,7 @@ class Register:
         self._lock = threading.RLock()
         self._shown_s: dict[str, float] = {}
         self._listeners: list[Callable[[Job], None]] = []
+        self._unshown: set[str] = set()
 
     def listen(self, listener: Callable[[Job], None]) -> None:
         """Call listener with each job right after its change was saved; it must be quick and must not raise."""
@@ -94,10 +97,24 @@ class Register:
         return free_name(clean(drop.name), is_taken)
 
     def show(self, job: Job, *, durable: bool = True) -> None:
-        """Write the job's status file as the store has it."""
-        self._outbox.write_status(f"{job.folder}/{job.name}.status.json", document(job, self._daemon), durable)
+        """Write the job's status file as the store has it; where the outbox refuses, `show_again` does it later."""
+        try:
+            self._outbox.write_status(f"{job.folder}/{job.name}.status.json", document(job, self._daemon), durable)
+        except OSError as trouble:
+            # The database has it, so nothing is lost; a full or read-only outbox must not fail the job.
+            LOG.log(logging.DEBUG if self._unshown else logging.WARNING, "no status file for %s: %s", job.name, trouble)
+            self._unshown.add(job.id)
+        else:
+            self._unshown.discard(job.id)
         for listener in self._listeners:
             listener(job)
+
+    def show_again(self) -> None:
+        """Write the status files that the outbox refused earlier."""
+        for job_id in list(self._unshown):
+            job = self.store.get(job_id)
+            if job is not None:
+                self.show(job)
 
     def unshow(self, job: Job) -> None:
         """Remove the job's status file."""

@@ -110,7 +110,9 @@ def test_a_job_is_a_row_and_a_status_file_from_first_sight(world: World):
         world.drop("image-to-video/later.yaml", "seed: 1\n")
         hold = world.until_hold("image-to-video/later", "media_missing")
         assert "later.jpg" in hold["fix"]
-        rows = sqlite3.connect(world.config.state_dir / "reeldrop.db").execute("select name, state from jobs").fetchall()
+        rows = (
+            sqlite3.connect(world.config.state_dir / "reeldrop.db").execute("select name, state from jobs").fetchall()
+        )
         assert rows == [("later", "waiting")]
         world.drop("image-to-video/later.jpg", photo((64, 48)))
         world.until_state("image-to-video/later", "queued", "running", "done")

@@ -112,7 +112,7 @@ class World:
 
     def until_returned(self, path: str, deadline_s: float = 25) -> None:
         """Wait until a dropped file is back, for example done/text-to-video/harbour.yaml."""
-        self.until(lambda: (self.config.inbox_dir / path).exists(), path, deadline_s)
+        self.until((self.config.inbox_dir / path).exists, path, deadline_s)
 
     def until_hold(self, path: str, code: str, deadline_s: float = 25) -> dict[str, Any]:
         """Wait until a job's status file says that it is on hold for this, and return the hold."""
