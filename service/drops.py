@@ -18,6 +18,8 @@ RESERVED = frozenset({"done", "rejected", "media", "scheduled", "gallery", ".ree
 #: The words that may stand between a medium's NAME and its extension: NAME.source.jpg.
 ROLES = frozenset({"image", "source", "target", "reference"})
 
+Kind = Literal["job_file", "text", "media"]
+
 _JOB_FILES = (".yaml", ".yml", ".json")
 _MEDIA = {
     MediaKind.PICTURE: (".jpg", ".jpeg", ".png", ".webp", ".heic", ".heif", ".avif", ".gif", ".bmp", ".tif", ".tiff"),
@@ -61,7 +63,7 @@ class Candidate:
     job_file: str | None
     text_file: str | None
     media: tuple[str, ...]
-    kind: Literal["job_file", "text", "media"]
+    kind: Kind
 
     @property
     def members(self) -> tuple[str, ...]:
@@ -119,15 +121,7 @@ def grouping_of(path: str) -> str:
 
 def name_of(path: str) -> str:
     """Return the NAME that a dropped file gives its drop: without its extension and its role, otherwise exact."""
-    filename = path.rpartition("/")[2]
-    kind = _kind_of(filename)
-    if kind == "media":
-        stem = _stem(filename)
-        name, role = _split_role(stem)
-        return name if role else stem
-    if kind == "job_file" and filename.lower().endswith(".txt"):
-        return _stem(_stem(filename))
-    return _stem(filename)
+    return _name(path, _kind_of(path))
 
 
 def media_kind(filename: str) -> MediaKind | None:
@@ -154,24 +148,34 @@ def is_junk_folder(name: str) -> bool:
 def _of_folder(folder: str, members: list[str]) -> tuple[list[Candidate], list[str]]:
     named: dict[str, _Named] = defaultdict(_Named)
     left: list[str] = []
-    stems = {fold(name_of(path)) for path in members if _kind_of(path) in ("job_file", "text")}
+    media: list[str] = []
     for path in members:
         kind = _kind_of(path)
         if kind is None:
             left.append(path)
         elif kind == "media":
-            # A job file named like the whole stem wins over the reading of its last part as a role.
-            whole = fold(_stem(path.rpartition("/")[2]))
-            named[whole if whole in stems else fold(name_of(path))].media.append(path)
+            media.append(path)
         else:
-            same = named[fold(name_of(path))]
+            same = named[fold(_name(path, kind))]
             (same.job_files if kind == "job_file" else same.texts).append(path)
+    leading = frozenset(named)
+    for path in media:
+        # A job file named like the whole stem wins over the reading of its last part as a role.
+        whole = fold(_stem(path.rpartition("/")[2]))
+        named[whole if whole in leading else fold(_name(path, "media"))].media.append(path)
     candidates: list[Candidate] = []
     for same in named.values():
         candidates += _of_name(folder, same)
         # A note beside a job file of its name: the job file has the word.
         left += same.texts if same.job_files else ()
     return candidates, left
+
+
+def _name(path: str, kind: Kind | None) -> str:
+    stem = _stem(path.rpartition("/")[2])
+    if kind == "media":
+        return _split_role(stem)[0]
+    return _stem(stem) if kind == "job_file" and path[-4:].lower() == ".txt" else stem
 
 
 def _of_name(folder: str, same: _Named) -> Iterator[Candidate]:
@@ -194,7 +198,7 @@ def _candidate(
     folder: str, name: str, media: Iterable[str], *, job_file: str | None = None, text_file: str | None = None
 ) -> Candidate:
     task, _, grouping = folder.partition("/")
-    kind: Literal["job_file", "text", "media"] = "job_file" if job_file else "text" if text_file else "media"
+    kind: Kind = "job_file" if job_file else "text" if text_file else "media"
     return Candidate(task, grouping, name, job_file, text_file, tuple(media), kind)
 
 
@@ -210,7 +214,7 @@ def _apart(media: list[str]) -> Iterator[tuple[str, ...]]:
         yield tuple(pictures[number : number + 1] + videos[number : number + 1])
 
 
-def _kind_of(path: str) -> Literal["job_file", "text", "media"] | None:
+def _kind_of(path: str) -> Kind | None:
     name = path.rpartition("/")[2].lower()
     if name.endswith((".status.json", ".status.json.txt")) or _CONTROL.fullmatch(name):
         return None
@@ -228,7 +232,8 @@ def _rank(path: str) -> tuple[int, str]:
 
 
 def _starts_folder(path: str) -> bool:
-    return _kind_of(path) == "job_file" and fold(name_of(path)) == "job"
+    filename = path.rpartition("/")[2].lower()
+    return filename.startswith("job.") and _kind_of(filename) == "job_file" and name_of(filename) == "job"
 
 
 def _stem(filename: str) -> str:

@@ -46,6 +46,8 @@ def free_name(name: str, is_taken: Callable[[str], bool]) -> str:
 
 def fold(name: str) -> str:
     """Return what two names share when they clash on a disk that ignores case or Unicode form."""
+    if name.isascii():
+        return name.lower()
     return unicodedata.normalize("NFC", unicodedata.normalize("NFD", name).casefold())
 
 
