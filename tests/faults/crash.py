@@ -8,7 +8,8 @@ each call, so no room is patched and none knows. FUEL says where it dies:
     before 2 PATTERN  before the second effect whose name matches
     after 1 PATTERN   right after the first such effect has returned
 
-LOGFILE gets every effect's name before it happens, so its last line is where the daemon died.
+LOGFILE gets each effect's number, the seconds since the start and its name before it happens, so its last line is where
+the daemon died.
 """
 
 from __future__ import annotations
@@ -48,6 +49,7 @@ class Fuse:
 
     def __post_init__(self) -> None:
         self._lock = threading.Lock()
+        self._lit_s = time.monotonic()
         self._spent = 0
         self._hits = 0
         self._doomed: FrameType | None = None
@@ -75,7 +77,7 @@ class Fuse:
     def _burn(self, name: str, frame: FrameType) -> None:
         with self._lock:
             self._spent += 1
-            os.write(self._written, f"{self._spent} {name}\n".encode())
+            os.write(self._written, f"{self._spent} {time.monotonic() - self._lit_s:.2f} {name}\n".encode())
             if self._spent == self._number:
                 _die()
             if self._wanted and self._pattern.search(name):

@@ -1,0 +1,213 @@
+"""One drop, several lives of the daemon, and everything that must be so once it is over."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import sqlite3
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import requests
+from PIL import Image
+
+from tests.faults import crash
+from tests.line.world import ROOT, picture
+
+#: The smallest render there is; what it shows is of no interest here.
+TINY = "width: 64\nheight: 64\nframes: 2\nsteps: 1\nseed: 1\n"
+KILLED = -9
+_LIFE_S = 29.0
+_FORK = multiprocessing.get_context("forkserver")
+# Every life would spend most of its time importing; a forked one has done so already.
+_FORK.set_forkserver_preload(["service.app", "service.comfy.client", "tests.faults.crash"])
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What is dropped: inbox path → bytes; which jobs it becomes, and how many of its files stay where they are."""
+
+    drop: Mapping[str, bytes]
+    jobs: tuple[str, ...]
+    shows: tuple[str, ...]
+    stays: frozenset[str] = frozenset()
+
+
+def _blue() -> bytes:
+    return picture(Image.new("RGB", (64, 64), (20, 80, 160)), "JPEG")
+
+
+KINDS: Mapping[str, Kind] = {
+    "text": Kind(
+        {"text-to-video/cup.yaml": f"prompt: a cup\n{TINY}".encode()}, ("text-to-video/cup",), ("text-to-video/cup",)
+    ),
+    "image": Kind(
+        {"image-to-video/grün/cup.jpg": _blue(), "image-to-video/grün/cup.yaml": TINY.encode()},
+        ("image-to-video/grün/cup",),
+        ("image-to-video/grün/cup",),
+    ),
+    "shared": Kind(
+        {"image-to-video/blue.jpg": _blue(), "image-to-video/cup.yaml": f"image: blue.jpg\n{TINY}".encode()},
+        ("image-to-video/cup",),
+        ("image-to-video/cup",),
+        frozenset({"image-to-video/blue.jpg"}),
+    ),
+    "batch": Kind(
+        {"text-to-video/cup.yaml": f"prompt: a cup\ncount: 2\n{TINY}".encode()},
+        ("text-to-video/cup_0001", "text-to-video/cup_0002"),
+        ("text-to-video/cup", "text-to-video/cup_0001", "text-to-video/cup_0002"),
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Life:
+    """How one life of the daemon ended, and each effect that it began, in order."""
+
+    code: int | None
+    effects: tuple[str, ...]
+
+    @property
+    def killed(self) -> bool:
+        """Whether it died by kill -9."""
+        return self.code == KILLED
+
+    @property
+    def last(self) -> str:
+        """Where it died."""
+        return self.effects[-1] if self.effects else "the very start"
+
+
+class Scene:
+    """A folder with a drop in its inbox, and a server (its URL, or None for the embedded engine)."""
+
+    def __init__(self, folder: Path, kind: str, url: str | None) -> None:
+        self.folder = folder
+        self.kind = KINDS[kind]
+        self.url = url
+        self.lives: list[Life] = []
+        watch = {"sidecar_wait_seconds": 0.3, "quiet_seconds_local": 0.05, "quiet_seconds": 0.1, "rescan_seconds": 1}
+        settings: dict[str, Any] = {
+            "workflows_dir": str(ROOT / "workflows"),
+            "models_dir": str(ROOT / "models"),
+            "backends": [{"name": "server", "url": url}] if url else [],
+            "engine": "off" if url else "embedded",
+            "watch": watch,
+        }
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "config.yaml").write_text(json.dumps(settings), encoding="utf-8")
+        for path, content in self.kind.drop.items():
+            (folder / "inbox" / path).parent.mkdir(parents=True, exist_ok=True)
+            (folder / "inbox" / path).write_bytes(content)
+        self.posted_before = self.posted()
+
+    # lives -----------------------------------------------------------------------------------------------------------
+
+    def run(self, fuel: str = "never") -> Life:
+        """Run one life of the daemon in a process of its own; fuel as in tests.faults.crash."""
+        log = self.folder / f"life-{len(self.lives) + 1}.log"
+        process = _FORK.Process(target=_live, args=(self.folder, fuel, log))
+        process.start()
+        process.join(_LIFE_S)
+        if process.is_alive():
+            process.kill()
+            process.join(5)
+        effects = log.read_text(encoding="utf-8").splitlines() if log.exists() else []
+        life = Life(process.exitcode, tuple(line.split(" ", 2)[2] for line in effects))
+        process.close()
+        self.lives.append(life)
+        return life
+
+    def finish(self) -> Life:
+        """Run a life to the end of everything; fails if it ends otherwise."""
+        life = self.run()
+        assert life.code == 0, f"life {len(self.lives)} ended with {life.code} at {life.last}; {self.states()}"
+        return life
+
+    # what there is ---------------------------------------------------------------------------------------------------
+
+    def files(self, name: str) -> dict[str, bytes]:
+        """Return every file below inbox or outbox, hidden ones too, but for the program's own folder there."""
+        root = self.folder / name
+        paths = (path for path in root.rglob("*") if path.is_file())
+        found = {str(path.relative_to(root)): path.read_bytes() for path in paths}
+        return {path: content for path, content in found.items() if not path.startswith(".reeldrop/")}
+
+    def rows(self, query: str) -> list[tuple[Any, ...]]:
+        """Ask the daemon's database."""
+        with sqlite3.connect(self.folder / "var" / "reeldrop.db") as connection:
+            rows = connection.execute(query).fetchall()
+        connection.close()
+        return rows
+
+    def states(self) -> dict[str, str]:
+        """Return the state of each job that isn't a batch."""
+        return dict(self.rows("SELECT name, state FROM jobs WHERE kind = 'job'"))
+
+    def status(self, job: str) -> dict[str, Any]:
+        """Return a status file, by task, grouping and name."""
+        return json.loads((self.folder / "outbox" / f"{job}.status.json").read_text(encoding="utf-8"))
+
+    def posted(self) -> int:
+        """Return how many prompts the server has taken in its life: it numbers them, whatever their ids are."""
+        if self.url is None:
+            return 0
+        with requests.Session() as session:
+            session.trust_env = False
+            queue = session.get(f"{self.url}/queue", timeout=10).json()
+            history = session.get(f"{self.url}/history", timeout=10).json()
+        rows = [*queue["queue_running"], *queue["queue_pending"], *(entry["prompt"] for entry in history.values())]
+        return int(max((row[0] for row in rows), default=-1)) + 1
+
+    # what must be so -------------------------------------------------------------------------------------------------
+
+    def check(self, *, renders_each: int | None = 1) -> None:
+        """Assert that each job ended once, with one whole video, and that nobody's byte was lost or doubled."""
+        self._check_outbox()
+        self._check_inbox()
+        self._check_database()
+        if self.url is not None and renders_each is not None:
+            assert self.posted() - self.posted_before == renders_each * len(self.kind.jobs)
+        assert [str(path) for path in (self.folder / "var" / "work").iterdir()] == []
+
+    def _check_outbox(self) -> None:
+        wanted = {f"{job}.mp4" for job in self.kind.jobs} | {f"{shown}.status.json" for shown in self.kind.shows}
+        assert set(self.files("outbox")) == wanted
+        assert {shown: self.status(shown)["state"] for shown in self.kind.shows} == dict.fromkeys(
+            self.kind.shows, "done"
+        )
+        for job in self.kind.jobs:
+            path = self.folder / "outbox" / f"{job}.mp4"
+            assert frames_of(path) == [(64, 64)] * 2
+            assert self.status(job)["outputs"][0]["bytes"] == path.stat().st_size
+
+    def _check_inbox(self) -> None:
+        stays = self.kind.stays
+        assert self.files("inbox") == {
+            (path if path in stays else f"done/{path}"): content for path, content in self.kind.drop.items()
+        }
+        assert list((self.folder / "inbox" / ".reeldrop" / "claims").iterdir()) == []
+
+    def _check_database(self) -> None:
+        assert {state for (state,) in self.rows("SELECT state FROM jobs")} == {"done"}
+        ended = self.rows(
+            "SELECT job, count(*) FROM events WHERE event IN ('done', 'failed', 'rejected', 'cancelled') GROUP BY job"
+        )
+        assert {count for _, count in ended} == {1}
+        assert len(ended) == len(self.kind.shows)
+        drops = self.rows("SELECT claimed, returned_to IS NOT NULL FROM drops")
+        assert drops == [(1, 1)]
+
+
+def frames_of(path: Path) -> list[tuple[int, int]]:
+    """Decode a video to its end; return each frame's size."""
+    import av
+
+    with av.open(str(path)) as container:
+        return [(frame.width, frame.height) for frame in container.decode(container.streams.video[0])]
+
+
+def _live(folder: Path, fuel: str, log: Path) -> None:
+    raise SystemExit(crash.live(folder / "config.yaml", fuel, log))
