@@ -266,6 +266,26 @@ def test_a_stop_before_any_effect_of_a_return_loses_nothing(new_world, where):
     assert places == {f"{where}/{JOB}", f"{where}/{PICTURE}"}
 
 
+def test_a_stop_while_a_claim_is_cleared_leaves_nothing_for_ever(fast_path):
+    """Other rooms put files of their own beside the record."""
+
+    def act(world, fuel):
+        claim = take(world, None, JOB)
+        (claim.folder / "a note of another room").touch()
+        claim.disk = world.disk(fuel)
+        give_back(claim, world.inbox, "done", None)
+
+    def new_world(number):
+        world = World(fast_path / str(number))
+        world.drop(JOB)
+        return world
+
+    for _, world in stops(new_world, act):
+        finish(world)
+        world.check_tidy()
+        world.check_one_place_each()
+
+
 def test_a_stop_while_resuming_loses_nothing_either(fast_path):
     """Stopped once at each place, and again at each place of the recovery from that."""
 
@@ -466,7 +486,7 @@ def test_a_later_daemons_claims_are_left_alone(world):
 
 @pytest.mark.parametrize(
     "record",
-    [b"", b"{}", b"[]", b"not json", b'{"drop": "d1", "stage": "claimed", "members": [{"path": "../../../etc/x"}]}'],
+    [b"", b"{}", b"[]", b"not json", b'{"drop": "d1", "stage": "claimed", "members": [{"path": "a"}]}'],
 )
 def test_a_damaged_record_is_said_and_its_files_stay(world, record):
     for path in (JOB, PICTURE):
@@ -477,6 +497,18 @@ def test_a_damaged_record_is_said_and_its_files_stay(world, record):
     claims = world.claims()
     assert [claim.drop_id for claim in claims.resume()] == ["d2"]
     assert [folder.name for folder in claims.unresumed] == [f"d1.{world.epoch}"]
+    world.check_one_place_each()
+
+
+@pytest.mark.parametrize("key", ["path", "stored"])
+def test_a_record_whose_members_lie_outside_is_not_followed(world, key):
+    world.drop(JOB)
+    claim = take(world, None, JOB)
+    record = claim.record | {"members": [claim.record["members"][0] | {key: "../../../../elsewhere"}]}
+    (claim.folder / "claim.json").write_text(json.dumps(record))
+    claims = world.claims()
+    assert claims.resume() == []
+    assert "outside" in claims.unresumed[world.claim_folders()[0]]
     world.check_one_place_each()
 
 
