@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from service.inbox.record import Claim
 from service.inbox.giveback import give_back
-from service.job import ENDED, Job, State
+from service.inbox.record import Claim
+from service.job import ENDED, LIVE, Job, State
 from service.register import Register
 
 LOG = logging.getLogger(__name__)
@@ -48,6 +48,13 @@ class Ending:
         with self._lock:
             for drop_id in list(self._claims):
                 self.close(drop_id)
+
+    def tidy(self) -> None:
+        """Remove the work folders of what is over; an earlier life may have died before it did."""
+        live = {name for job in self._store.in_states(*LIVE) for name in (job.id, job.drop)}
+        for folder in self._work.iterdir() if self._work.is_dir() else ():
+            if folder.name not in live:
+                shutil.rmtree(folder, ignore_errors=True)
 
     def close(self, drop_id: str) -> bool:
         """Give a drop's files back if its last job has ended; return whether they are back. Safe to repeat."""

@@ -146,9 +146,11 @@ class Intake:
             seen = self._seen.pop(path)
             job = self._store.get(seen.job)
             if job is not None and job.state is State.WAITING:
-                self._store.move(job.id, State.CANCELLED)
-                self._store.mark_drop(seen.drop, returned_to="vanished")
+                # Last of all it is forgotten: after a crash before that it is shown again, and vanishes again.
                 self._register.unshow(job)
+                with self._store.transaction():
+                    self._store.move(job.id, State.CANCELLED)
+                    self._store.mark_drop(seen.drop, returned_to="vanished")
 
     def _named(self, candidates: list[Candidate], whole: frozenset[str]) -> set[str]:
         """Return every media file that a job file names, now or at an earlier claim while it is the same file."""
@@ -285,6 +287,7 @@ class Intake:
             "kind": candidate.kind,
             "job": seen.job,
             "shared": named,
+            "named": {path: (self._files[path].size, self._files[path].mtime_ns) for path in named.values()},
             "problem": problem.as_json() if problem else None,
         }
         try:
@@ -293,9 +296,8 @@ class Intake:
             LOG.info("%s: %s; it is looked at again", candidate.members[0], trouble)
             self._wait_s(self._config.watch.quiet_seconds_local)
             return
-        for path in named.values():
-            facts = self._files[path]
-            self._store.name_media(path, facts.size, facts.mtime_ns)
+        for path, (size, mtime_ns) in record["named"].items():
+            self._store.name_media(path, size, mtime_ns)
         self._store.mark_drop(seen.drop, claimed=True, members=list(candidate.members), kind=candidate.kind)
         del self._seen[candidate.members[0]]
         forget_reason(claim, self._inbox)

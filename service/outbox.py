@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 from uuid import uuid4
 
-from service.disk import Disk
+from service.disk import Disk, draft_of
 from service.naming import fold
 
 #: What a result may end with, ours or not: a file of this ending and a job's name takes that name.
@@ -58,8 +58,11 @@ class Outbox:
         """Remove a status file or preview of ours, if it is there; raises ValueError for any other file."""
         if not relative.endswith(_OURS):
             raise ValueError(f"{relative} is not ours to remove")
+        path = self._path(relative)
         with self._lock:
-            self._disk.unlink(self._path(relative))
+            self._disk.unlink(path)
+            # A crash while it was written has left this.
+            self._disk.unlink(draft_of(path))
 
     def taken(self, folder: str, name: str, suffixes: Iterable[str] = RESULT_SUFFIXES) -> bool:
         """Tell whether a file of this name and one of these endings lies in a folder, by any case or Unicode form."""

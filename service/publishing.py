@@ -6,7 +6,6 @@ import errno
 import hashlib
 import json
 import logging
-import os
 import shutil
 import threading
 from concurrent.futures import Executor
@@ -101,11 +100,10 @@ class Publishing:
             if screening.hit:
                 with self._lock:
                     self._blind.add(job.id)
-                self._outbox.remove(_preview_of(job))
+                self._register.unpreview(job)
                 return
-            current = self._store.get(job.id)
-            if current is not None and current.state is State.RUNNING and job.id not in self.busy():
-                self._outbox.write_preview(_preview_of(current), jpeg)
+            if job.id not in self.busy():
+                self._register.preview(job.id, jpeg)
         except (Failed, Rejected, Unavailable, OSError) as trouble:
             LOG.debug("%s: no preview: %s", job.name, trouble)
         except Exception:  # a preview must never fell its job
@@ -150,7 +148,6 @@ class Publishing:
 
     def _fail(self, job: Job, problem: Problem) -> None:
         shutil.rmtree(self._work / job.id, ignore_errors=True)
-        self._outbox.remove(_preview_of(job))
         try:
             self._ending.end(job.id, State.FAILED, error=error_of((problem,)))
         except ForbiddenMove as moved:
@@ -159,6 +156,8 @@ class Publishing:
     def _publish(self, job: Job, render: Render, outputs: tuple[OutputFile, ...], client: Client) -> None:
         self._register.change(job.id, stage="fetching", progress=0.96, hold=None)
         folder = self._work / job.id
+        # An ffmpeg that outlived an earlier life may still be writing in there; what it writes goes with the folder.
+        shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True, exist_ok=True)
         raw = folder / f"raw{PurePosixPath(outputs[0].filename).suffix.lower()}"
         client.fetch(outputs[0], raw)
@@ -172,7 +171,6 @@ class Publishing:
         job = self._place(job, marked)
         file = marked.name and f"{job.name}.mp4"
         output = _output(file, marked, facts)
-        self._outbox.remove(_preview_of(job))
         if job.engine and job.engine.startswith("Reeldrop preview engine"):
             warnings = ["Drawn by the preview engine: a stand-in by rules, no AI model ran.", *warnings]
         self._ending.end(job.id, State.DONE, outputs=[output], warnings=warnings, progress=1.0, stage="done")
@@ -195,7 +193,8 @@ class Publishing:
             shutil.copyfile(self._outbox.root / job.folder / f"{job.name}.mp4", marked)
             return job
         note.unlink(missing_ok=True)
-        _write_note(note, {"job": job.id, "file": f"{job.name}.mp4", "sha256": sha256})
+        # Exclusively: where a folder is shared, only one of two daemons gets past this line.
+        claim.disk.create(note, json.dumps({"job": job.id, "file": f"{job.name}.mp4", "sha256": sha256}).encode())
         while True:
             try:
                 self._outbox.publish(marked, f"{job.folder}/{job.name}.mp4")
@@ -240,10 +239,6 @@ class Publishing:
         }
 
 
-def _preview_of(job: Job) -> str:
-    return f"{job.folder}/{job.name}.preview.jpg"
-
-
 def _sha256(path: Path) -> str:
     with path.open("rb") as content:
         return hashlib.file_digest(content, "sha256").hexdigest()
@@ -264,17 +259,8 @@ def _output(file: str, path: Path, facts: MediaFacts) -> dict[str, Any]:
     }
 
 
-def _write_note(path: Path, note: dict[str, str]) -> None:
-    # Exclusively: where a folder is shared, only one of two daemons gets past this line.
-    descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o644)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        json.dump(note, file)
-        file.flush()
-        os.fsync(file.fileno())
-
-
 def _read_note(path: Path) -> dict[str, str] | None:
-    """Return the note of an earlier try; a torn one was written before anything was published."""
+    """Return the note of an earlier try."""
     try:
         note = json.loads(path.read_text(encoding="utf-8"))
     except (FileNotFoundError, ValueError):

@@ -7,23 +7,25 @@ from collections.abc import Callable
 from service.ending import Ending
 from service.inbox.claim import Claims
 from service.inbox.record import Claim
-from service.job import LIVE, Drop, Job, State
+from service.job import Drop, Job, State
 from service.register import Register
 from service.store import Store, utc_now
 
 
 def recover(store: Store, register: Register, claims: Claims, ending: Ending, admit: Callable[[Claim], None]) -> None:
     """Bring files, rows and claims together again; what was on its way goes on, nothing starts anew."""
-    for job in store.in_states(*LIVE):
-        register.show(job)
     resumed = claims.resume()
+    in_folders = {claim.drop_id for claim in resumed} | {path.name.rpartition(".")[0] for path in claims.unresumed}
     for drop in store.claimed_drops():
         # Its files were on their way back when we stopped; resuming the claims has brought them there.
-        if drop.id not in {claim.drop_id for claim in resumed}:
+        if drop.id not in in_folders:
             store.mark_drop(drop.id, returned_to="resumed")
     for claim in resumed:
         _take_up(claim, store, register, ending, admit)
+    for drop in store.waiting_drops():
+        register.recall(drop.id)
     ending.close_all()
+    ending.tidy()
 
 
 def _take_up(claim: Claim, store: Store, register: Register, ending: Ending, admit: Callable[[Claim], None]) -> None:
@@ -31,6 +33,9 @@ def _take_up(claim: Claim, store: Store, register: Register, ending: Ending, adm
         # The database is younger than the claim: the folder alone tells what was dropped.
         register.see(_drop_of(claim), _waiting(claim))
     store.mark_drop(claim.drop_id, claimed=True)
+    for path, (size, mtime_ns) in claim.record.get("named", {}).items():
+        store.name_media(path, size, mtime_ns)
+    register.recall(claim.drop_id)
     ending.keep(claim)
     if store.of_drop(claim.drop_id)[0].state is State.WAITING:
         admit(claim)

@@ -75,12 +75,13 @@ class Register:
         self._follow(job, durable=False)
 
     def rename(self, job: Job, name: str) -> Job:
-        """Give a job its final outbox name; the new status appears before the old one goes."""
+        """Give a job its final outbox name; its status file goes from the old name to the new one."""
         if job.name == name:
             return job
+        # The other way round a crash in between would leave a file under a name that nobody remembers.
+        self.unshow(job)
         renamed = self.store.change(job.id, name=name)
         self.show(renamed)
-        self.unshow(job)
         return renamed
 
     def free_name(self, drop: Drop, jobs: int) -> str:
@@ -116,14 +117,39 @@ class Register:
             if job is not None:
                 self.show(job)
 
+    def recall(self, drop_id: str) -> None:
+        """Show a drop as the store has it, and let its batch follow: an earlier life may have died before that."""
+        jobs = self.store.of_drop(drop_id)
+        for job in jobs:
+            if job.state in ENDED:
+                self.unpreview(job)
+            self.show(job)
+        for batch_id in {job.batch for job in jobs if job.batch}:
+            self._follow_batch(batch_id, durable=True)
+
     def unshow(self, job: Job) -> None:
         """Remove the job's status file."""
         self._outbox.remove(f"{job.folder}/{job.name}.status.json")
+
+    def preview(self, job_id: str, jpeg: bytes) -> None:
+        """Show a screened preview, if its job still runs."""
+        with self._lock:
+            job = self.store.get(job_id)
+            if job is not None and job.state is State.RUNNING:
+                self._outbox.write_preview(_preview_of(job), jpeg)
+
+    def unpreview(self, job: Job) -> None:
+        """Remove the job's preview, if there is one."""
+        try:
+            self._outbox.remove(_preview_of(job))
+        except OSError as trouble:
+            LOG.debug("%s: its preview stays: %s", job.name, trouble)
 
     def _follow(self, job: Job, *, durable: bool) -> None:
         with self._lock:
             if job.state in ENDED:
                 self._shown_s.pop(job.id, None)
+                self.unpreview(job)
             self.show(job, durable=durable)
             if job.batch:
                 self._follow_batch(job.batch, durable=durable)
@@ -155,6 +181,10 @@ def batch_state(jobs: Sequence[Job]) -> State:
     if states == {State.DONE}:
         return State.DONE
     return State.CANCELLED if states <= {State.DONE, State.CANCELLED} else State.FAILED
+
+
+def _preview_of(job: Job) -> str:
+    return f"{job.folder}/{job.name}.preview.jpg"
 
 
 def _same(one: Hold | None, other: Hold | None) -> bool:
