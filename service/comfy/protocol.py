@@ -97,7 +97,6 @@ class Run:
         self._done = dict.fromkeys(self._weights, 0.0)
         self._current: str | None = None
         self._stage = "waiting"
-        self._fraction = 0.0
         self._told: tuple[float, str] | None = None
         self._started = False
         self._running = False
@@ -177,16 +176,17 @@ class Run:
         self._current, self._stage = steps.node, _stage(self._classes[steps.node], steps)
 
     def _reach(self, node: str, fraction: float) -> None:
+        # Some nodes count their steps several times over; a sum of what never shrinks never runs backwards.
         if node in self._done:
             self._done[node] = max(self._done[node], min(max(fraction, 0.0), 1.0))
 
     def _tell(self) -> tuple[Event, ...]:
         done = sum(self._weights[node] * fraction for node, fraction in self._done.items())
-        self._fraction = min(1.0, max(self._fraction, done / self._whole))
-        if self._told == (self._fraction, self._stage):
+        told = (min(1.0, done / self._whole), self._stage)
+        if self._told == told:
             return ()
-        self._told = (self._fraction, self._stage)
-        return (Progress(self._fraction, self._stage, self._current),)
+        self._told = told
+        return (Progress(*told, self._current),)
 
     # ── what the looks say ──────────────────────────────────────────────────────────────────────────────────────────
 

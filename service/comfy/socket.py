@@ -1,7 +1,8 @@
 """ComfyUI's WebSocket: frames in, messages out. It always reads, on its own thread, and never waits for its reader.
 
 What websocket-client leaves to its user: no wait has a time limit of its own, a half frame hangs past ping and pong,
-and a proxy named in the environment is taken for 127.0.0.1 too. What the server leaves to its client: if a new socket
+and a proxy named in the environment is taken for 127.0.0.1 too, whatever its `http_no_proxy` says. So it gets sockets
+that we connected. What the server leaves to its client: if a new socket
 opens with a client id whose old socket is still open there, the old one's end makes the new one deaf for good. So the
 old socket is closed first and each connection has a fresh client id; prompts sent under an earlier one are followed
 over HTTP.
@@ -13,10 +14,12 @@ import json
 import logging
 import random
 import socket
+import ssl
 import threading
 import time
 from base64 import b64encode
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from urllib.parse import quote, unquote, urlsplit
 
@@ -25,11 +28,6 @@ import websocket
 _LOG = logging.getLogger(__name__)
 
 _CONNECT_S = 2.0
-_HANDSHAKE_S = 5.0
-#: How often the reader looks up from a silent socket, to ping; stopping wakes it at once.
-_TICK_S = 5.0
-_PING_AFTER_S = 15.0
-_SILENT_FOR_S = 35.0
 _FIRST_WAIT_S = 0.25
 _LONGEST_WAIT_S = 5.0
 _STOP_S = 1.0
@@ -55,22 +53,38 @@ Message = str | bytes | Connected | Disconnected
 
 
 class Socket:
-    """One server's socket, kept open from `start` to `stop`; `deliver` is called on our thread and must not block."""
+    """One server's socket, kept open from `start` to `stop`; `deliver` is called on our thread and must not block.
 
-    def __init__(self, base_url: str, client_id: str, deliver: Callable[[Message], None]) -> None:
+    A server that is silent for `ping_after_s` is pinged, and left when it says nothing for `silent_for_s`.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        client_id: str,
+        deliver: Callable[[Message], None],
+        *,
+        handshake_s: float = 5.0,
+        ping_after_s: float = 15.0,
+        silent_for_s: float = 35.0,
+    ) -> None:
         parts = urlsplit(base_url.rstrip("/"))
         scheme = {"http": "ws", "https": "wss"}[parts.scheme]
         self._url = f"{scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}/ws"
+        self._host = parts.hostname or ""
+        self._port = parts.port or (443 if scheme == "wss" else 80)
+        self._tls = ssl.create_default_context() if scheme == "wss" else None
         login = f"{unquote(parts.username)}:{unquote(parts.password or '')}" if parts.username else ""
         self._headers = [f"Authorization: Basic {b64encode(login.encode()).decode()}"] if login else []
         self._first_client_id = client_id
         #: The id of the newest connection: prompts sent from now on take this one.
         self.client_id = client_id
         self._deliver = deliver
+        self._handshake_s, self._ping_after_s, self._silent_for_s = handshake_s, ping_after_s, silent_for_s
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="comfy-socket", daemon=True)
         self._lock = threading.Lock()
-        self._open: websocket.WebSocket | None = None
+        self._wire: socket.socket | None = None
         self._connections = 0
 
     def start(self) -> None:
@@ -113,8 +127,6 @@ class Socket:
         """Live one connection from its opening to its end; return whether it was up, and what ended it."""
         opened = websocket.WebSocket(skip_utf8_validation=True)
         heard = False
-        with self._lock:
-            self._open = opened
         try:
             client_id = self._connect(opened)
             heard = True
@@ -123,8 +135,7 @@ class Socket:
         except (websocket.WebSocketException, OSError) as trouble:
             return heard, trouble
         finally:
-            with self._lock:
-                self._open = None
+            self._hang_up()
             opened.shutdown()  # type: ignore[no-untyped-call]
         return heard, None
 
@@ -132,16 +143,18 @@ class Socket:
         number, self._connections = self._connections, self._connections + 1
         client_id = self._first_client_id if number == 0 else f"{self._first_client_id}-{number}"
         self.client_id = client_id
+        wire = self._dial()
         # The library's own limit counts for each byte of the handshake.
-        guard = threading.Timer(_HANDSHAKE_S, self._cut)
+        guard = threading.Timer(self._handshake_s, self._cut)
         guard.daemon = True
         guard.start()
         try:
+            if self._tls is not None:
+                wire = self._keep(self._tls.wrap_socket(wire, server_hostname=self._host))
             opened.connect(  # type: ignore[no-untyped-call]
                 f"{self._url}?clientId={quote(client_id, safe='')}",
-                timeout=_CONNECT_S,
+                socket=wire,
                 header=self._headers,
-                http_no_proxy=["*"],
                 suppress_origin=True,  # a foreign Origin gets 403, no Origin never does
                 redirect_limit=0,
             )
@@ -149,8 +162,25 @@ class Socket:
             guard.cancel()
         # Only as the very first message does it bring previews that name their prompt.
         opened.send(json.dumps(_FEATURES))
-        opened.settimeout(_TICK_S)
+        opened.settimeout(self._ping_after_s / 3)
         return client_id
+
+    def _dial(self) -> socket.socket:
+        wire = socket.create_connection((self._host, self._port), _CONNECT_S)
+        wire.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        return self._keep(wire)
+
+    def _keep(self, wire: socket.socket) -> socket.socket:
+        """Remember what `_cut` is to end."""
+        with self._lock:
+            self._wire = wire
+        return wire
+
+    def _hang_up(self) -> None:
+        with self._lock:
+            wire, self._wire = self._wire, None
+        if wire is not None:
+            wire.close()
 
     def _read(self, opened: websocket.WebSocket) -> None:
         heard_at = pinged_at = time.monotonic()
@@ -159,9 +189,9 @@ class Socket:
                 kind, data = opened.recv_data(control_frame=True)
             except websocket.WebSocketTimeoutException:
                 now = time.monotonic()
-                if now - heard_at > _SILENT_FOR_S:
+                if now - heard_at > self._silent_for_s:
                     raise
-                if now - max(heard_at, pinged_at) > _PING_AFTER_S:
+                if now - max(heard_at, pinged_at) > self._ping_after_s:
                     opened.ping()
                     pinged_at = now
                 continue
@@ -180,10 +210,7 @@ class Socket:
     def _cut(self) -> None:
         """End the present connection from any thread: its reader wakes at once."""
         with self._lock:
-            connected = self._open.sock if self._open is not None else None
-        if connected is None:
-            return
-        try:
-            connected.shutdown(socket.SHUT_RDWR)
-        except OSError:
-            _LOG.debug("the connection to %s was gone already", self._url)
+            if self._wire is None:
+                return
+            with suppress(OSError):  # it may have ended by itself just now
+                self._wire.shutdown(socket.SHUT_RDWR)

@@ -105,6 +105,13 @@ def test_a_prompt_sent_by_somebody_before_us_gets_the_whole_time_from_our_first_
     assert empty(run, 108) == Lost()
 
 
+def test_a_refusal_before_the_first_look_at_somebody_elses_prompt_counts_for_nothing() -> None:
+    run = Run("p", SAMPLER_GRAPH)
+    run.refused(99)
+    assert [empty(run, at) for at in (100, 104)] == [None, None]
+    assert empty(run, 108) == Lost()
+
+
 def test_a_prompt_whose_sending_is_remembered_needs_no_more_than_that() -> None:
     run = Run("p", SAMPLER_GRAPH, posted_s=50.0)
     assert empty(run, 100) is None

@@ -132,6 +132,14 @@ def test_our_first_message_is_answered_with_the_servers_features(proxy: Proxy) -
         assert json.loads(str(said))["data"]["supports_preview_metadata"] is True
 
 
+def test_the_socket_asks_no_proxy_of_the_environment(proxy: Proxy, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("http_proxy", "https_proxy", "HTTP_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    monkeypatch.setenv("no_proxy", "")
+    with listening(proxy.url) as (socket, _):
+        assert socket.alive()
+
+
 def test_a_dropped_socket_comes_back_under_a_fresh_client_id(client: Client, proxy: Proxy) -> None:
     with listening(proxy.url, "ears-2") as (socket, ears):
         proxy.drop_socket_after(0)

@@ -1,0 +1,173 @@
+"""The socket against servers that don't keep to the protocol, on real sockets."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from service.comfy.socket import Connected, Disconnected, Socket
+from tests.comfy.following import Ears, until
+from tests.comfy.scripted import Answer, Asked, Scripted, always, http
+
+
+def accept(asked: Asked) -> bytes:
+    """The handshake's answer."""
+    key = asked.headers["sec-websocket-key"] + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+    sign = base64.b64encode(hashlib.sha1(key.encode()).digest()).decode()
+    head = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    return f"{head}Sec-WebSocket-Accept: {sign}\r\n\r\n".encode()
+
+
+def frame(opcode: int, data: bytes, *, ends: bool = True) -> bytes:
+    size = len(data)
+    length = (
+        bytes([size])
+        if size < 126
+        else b"\x7e" + size.to_bytes(2, "big")
+        if size < 65536
+        else (b"\x7f" + size.to_bytes(8, "big"))
+    )
+    return bytes([opcode | (0x80 if ends else 0)]) + length + data
+
+
+@contextmanager
+def against(respond: Answer, **limits: float) -> Iterator[tuple[Socket, Ears, Scripted]]:
+    with Scripted(respond) as server:
+        ears = Ears()
+        socket = Socket(server.url, "me", ears.put, **limits)
+        socket.start()
+        try:
+            yield socket, ears, server
+        finally:
+            socket.stop()
+            server.stopping.set()
+
+
+def saying(*parts: bytes, stay: bool = True) -> Any:
+    """Accept, send these bytes, and stay until the test ends."""
+
+    def respond(asked: Asked, send: Callable[[bytes], None]) -> None:
+        send(accept(asked))
+        for part in parts:
+            send(part)
+        if stay:
+            STAYING.wait(10)
+
+    return respond
+
+
+#: Set at the end of a test: who stays on the line may leave.
+STAYING = threading.Event()
+
+
+@pytest.fixture(autouse=True)
+def _ends() -> Iterator[None]:
+    STAYING.clear()
+    yield
+    STAYING.set()
+
+
+@pytest.mark.parametrize(
+    "answer", [http(200, b"<html>login</html>", "text/html"), http(302, location="/x"), b"", b"junk\r\n"]
+)
+def test_what_is_no_websocket_is_tried_again_and_told_once(answer: bytes) -> None:
+    with against(always(answer)) as (socket, ears, server):
+        assert ears.wait_for_kind(Disconnected).refused is False
+        until(lambda: len(server.asked) >= 3, 5)
+        assert socket.alive()
+        assert ears.all == [ears.all[0]]
+        assert ears._queue.empty()
+
+
+def test_it_gives_its_name_and_no_origin() -> None:
+    with against(always(http(403))) as (_, ears, server):
+        ears.wait_for_kind(Disconnected)
+        assert server.asked[0].target == "/ws?clientId=me"
+        assert "origin" not in server.asked[0].headers
+
+
+def test_frames_come_as_they_are_even_large_broken_up_or_badly_coded() -> None:
+    large = bytes(range(256)) * 40_000
+    parts = (
+        frame(1, b'{"a": 1}'),
+        frame(2, large),
+        frame(1, b"one ", ends=False),
+        frame(0, b"text"),
+        frame(1, b"\xff"),
+    )
+    with against(saying(*parts)) as (_, ears, __):
+        assert ears.next() == Connected("me")
+        assert [ears.next() for _ in range(4)] == ['{"a": 1}', large, "one text", "\ufffd"]
+        STAYING.set()
+
+
+def test_a_server_that_closes_politely_is_left_and_asked_again() -> None:
+    with against(saying(frame(8, b"\x03\xe8"), stay=False)) as (_, ears, __):
+        ears.wait_for_kind(Connected)
+        assert ears.wait_for_kind(Disconnected).refused is False
+        assert ears.wait_for_kind(Connected).client_id == "me-1"
+
+
+def test_a_handshake_that_drips_is_cut_off() -> None:
+    def drip(_: Asked, send: Callable[[bytes], None]) -> None:
+        send(b"HTTP/1.1 101 ")
+        while not STAYING.wait(0.05):
+            send(b"x")
+
+    began = time.monotonic()
+    with against(drip, handshake_s=0.4) as (_, ears, __):
+        ears.wait_for_kind(Disconnected)
+        assert 0.3 < time.monotonic() - began < 2
+        STAYING.set()
+
+
+def test_a_silent_server_is_pinged_and_left_when_it_stays_silent() -> None:
+    with against(saying(), ping_after_s=0.3, silent_for_s=1.0) as (_, ears, __):
+        ears.wait_for_kind(Connected)
+        began = time.monotonic()
+        ears.wait_for_kind(Disconnected)
+        assert 0.8 < time.monotonic() - began < 3
+        STAYING.set()
+
+
+def test_half_a_frame_does_not_hold_it_for_ever() -> None:
+    with against(saying(frame(2, b"x" * 1000)[:500]), ping_after_s=0.3, silent_for_s=0.8) as (_, ears, __):
+        ears.wait_for_kind(Connected)
+        ears.wait_for_kind(Disconnected)
+        STAYING.set()
+
+
+def test_half_a_frame_is_completed_later() -> None:
+    whole = frame(2, b"x" * 1000)
+
+    def respond(asked: Asked, send: Callable[[bytes], None]) -> None:
+        send(accept(asked))
+        send(whole[:500])
+        STAYING.wait(0.5)
+        send(whole[500:])
+        STAYING.wait(5)
+
+    with against(respond, ping_after_s=0.3, silent_for_s=5) as (_, ears, __):
+        ears.wait_for_kind(Connected)
+        assert ears.next() == b"x" * 1000
+        STAYING.set()
+
+
+def test_an_ear_that_raises_ends_the_thread_and_its_owner_can_see_it() -> None:
+    with Scripted(saying(frame(1, b"{}"))) as server:
+
+        def deliver(_: object) -> None:
+            raise RuntimeError("a fault of the owner")
+
+        socket = Socket(server.url, "me", deliver)
+        socket.start()
+        until(lambda: not socket.alive(), 5)
+        socket.stop()
+        STAYING.set()
