@@ -34,9 +34,8 @@ for verb in (run.run, once.once, demo.demo, submit.submit, status.status, schema
 def main() -> None:
     """Run one command; exit codes: 0 fine, 1 something failed, 2 wrong use."""
     try:
-        commands.main(standalone_mode=False)
-    except click.exceptions.Exit as asked:
-        sys.exit(asked.exit_code)
+        # Without standalone mode click returns the code of an Exit instead of raising it.
+        sys.exit(commands.main(standalone_mode=False) or 0)
     except click.ClickException as wrong:
         wrong.show()
         sys.exit(wrong.exit_code)
