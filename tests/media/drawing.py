@@ -56,6 +56,7 @@ def clip(
         container.metadata.update(metadata or {})
         stream: Any = container.add_stream(codec, rate=fps, options=options or {})
         height, width = draw(0).shape[:2]
+        stream.metadata.update(metadata or {})
         stream.width, stream.height, stream.pix_fmt = width, height, pixel_format
         sound: Any = container.add_stream("libopus" if path.suffix == ".webm" else "aac", rate=48000) if audio else None
         for number in range(frames):
