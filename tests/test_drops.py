@@ -1,12 +1,24 @@
 """One listing is grouped into drops by names alone."""
 
 import unicodedata
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.drops import Candidate, group, is_junk, is_junk_folder, media_kind, name_of, role_of, task_of
+from service.drops import (
+    RESERVED,
+    ROLES,
+    Candidate,
+    group,
+    is_junk,
+    is_junk_folder,
+    media_kind,
+    name_of,
+    role_of,
+    task_of,
+)
 from service.job import MediaKind
 
 TASKS = ("text-to-video", "image-to-video", "face-swap")
@@ -210,3 +222,15 @@ def test_each_file_is_in_one_place_at_most_and_order_does_not_matter(listing, ra
     random.shuffle(shuffled)
     assert group(shuffled, TASKS) == (candidates, left)
     assert all(candidate.members for candidate in candidates)
+
+
+def test_the_page_on_folders_names_what_the_code_knows():
+    page = (Path(__file__).parent.parent / "docs/folders.md").read_text(encoding="utf-8")
+    for name in RESERVED:
+        assert name in page
+    for ending in (".yaml", ".yml", ".json", ".txt"):
+        assert ending in page
+    for kind in ("JPEG", "PNG", "WebP", "HEIC", "AVIF", "GIF", "BMP", "TIFF", "MP4", "MOV", "MKV", "WebM", "AVI"):
+        assert kind in page
+    for role in ROLES - {"image"}:
+        assert f"`{role}`" in page.partition("## Not built yet")[2]
