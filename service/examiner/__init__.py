@@ -1,6 +1,7 @@
 """Child processes that probe, decode and screen what users drop and what servers return."""
 
 from service.examiner.classifier import Classifier, OpenNsfw
-from service.examiner.door import Deadlines, Examiner
+from service.examiner.deadlines import Deadlines
+from service.examiner.door import Examiner
 
 __all__ = ["Classifier", "Deadlines", "Examiner", "OpenNsfw"]

@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
 from pathlib import Path
@@ -22,6 +22,7 @@ from typing import Any
 from service.errors import Failed, Problem, Rejected, Unavailable
 from service.examiner import child
 from service.examiner.classifier import Classifier, OpenNsfw
+from service.examiner.deadlines import Deadlines
 from service.job import Expected, MediaFacts, MediaKind, Screening
 from service.media import trouble
 
@@ -29,20 +30,6 @@ _log = logging.getLogger(__name__)
 _SPAWN = multiprocessing.get_context("spawn")
 _MAX_ANSWER_BYTES = 16 * 1024 * 1024
 _SEND_S = 5
-
-
-@dataclass(frozen=True)
-class Deadlines:
-    """How long each answer may take, in seconds."""
-
-    start_s: float = 60.0
-    probe_s: float = 5.0
-    screen_s: float = 30.0
-    #: Screening and verifying get one second more for each of this many seconds of video.
-    video_s_per_s: float = 5.0
-    preview_s: float = 5.0
-    #: A preview gives up this soon when another file is being examined; the next one is half a second away.
-    preview_turn_s: float = 1.0
 
 
 class Examiner:
