@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from service.inbox.giveback import give_back
 from service.inbox.record import Claim
-from service.job import ENDED, LIVE, Job, State
+from service.job import LIVE, Job, State
 from service.register import Register
 
 LOG = logging.getLogger(__name__)
@@ -59,9 +59,9 @@ class Ending:
     def close(self, drop_id: str) -> bool:
         """Give a drop's files back if its last job has ended; return whether they are back. Safe to repeat."""
         with self._lock:
-            jobs = [job for job in self._store.of_drop(drop_id) if job.kind == "job"]
             claim = self._claims.get(drop_id)
-            if claim is None or not jobs or any(job.state not in ENDED for job in jobs):
+            jobs = self._register.ended(drop_id) if claim is not None else []
+            if claim is None or not jobs:
                 return False
             where: Literal["done", "rejected"] = "done" if all(job.state is State.DONE for job in jobs) else "rejected"
             text = None if where == "done" else reason(claim.record, jobs)

@@ -19,6 +19,7 @@ def recover(store: Store, register: Register, claims: Claims, ending: Ending, ad
     for drop in store.claimed_drops():
         # Its files were on their way back when we stopped; resuming the claims has brought them there.
         if drop.id not in in_folders:
+            register.recall(drop.id)
             store.mark_drop(drop.id, returned_to="resumed")
     for claim in resumed:
         _take_up(claim, store, register, ending, admit)

@@ -45,24 +45,27 @@ class Register:
 
     def move(self, job_id: str, to: State, **changes: Any) -> Job:
         """Move a job, show it, and let its batch follow; raises ForbiddenMove."""
-        job = self.store.move(job_id, to, **changes)
-        self._follow(job, durable=True)
+        with self._lock:
+            job = self.store.move(job_id, to, **changes)
+            self._follow(job, durable=True)
         return job
 
     def change(self, job_id: str, **changes: Any) -> Job:
         """Save values of a job without moving it, and show it."""
-        job = self.store.change(job_id, **changes)
-        self._follow(job, durable=True)
+        with self._lock:
+            job = self.store.change(job_id, **changes)
+            self._follow(job, durable=True)
         return job
 
     def hold(self, job_id: str, hold: Hold | None) -> None:
         """Say what keeps a job from going on, or that nothing does any more; the same hold again changes nothing."""
-        job = self.store.get(job_id)
-        if job is None or _same(job.hold, hold) or job.state in ENDED:
-            return
-        self.change(job_id, hold=hold)
-        if hold:
-            self.store.log("hold", drop=job.drop, job=job.id, detail=hold.title)
+        with self._lock:
+            job = self.store.get(job_id)
+            if job is None or _same(job.hold, hold) or job.state in ENDED:
+                return
+            self.change(job_id, hold=hold)
+            if hold:
+                self.store.log("hold", drop=job.drop, job=job.id, detail=hold.title)
 
     def progress(self, job_id: str, fraction: float, stage: str, eta_seconds: int | None) -> None:
         """Show progress, at most twice a second and without fsync; the last word of a render is its move."""
@@ -71,8 +74,8 @@ class Register:
             if now - self._shown_s.get(job_id, -PROGRESS_INTERVAL_S) < PROGRESS_INTERVAL_S:
                 return
             self._shown_s[job_id] = now
-        job = self.store.change(job_id, progress=fraction, stage=stage, eta_seconds=eta_seconds)
-        self._follow(job, durable=False)
+            job = self.store.change(job_id, progress=fraction, stage=stage, eta_seconds=eta_seconds)
+            self._follow(job, durable=False)
 
     def rename(self, job: Job, name: str) -> Job:
         """Give a job its final outbox name; its status file goes from the old name to the new one."""
@@ -145,14 +148,21 @@ class Register:
         except OSError as trouble:
             LOG.debug("%s: its preview stays: %s", job.name, trouble)
 
-    def _follow(self, job: Job, *, durable: bool) -> None:
+    def ended(self, drop_id: str) -> list[Job]:
+        """Return the jobs of a drop if every one of them has ended and says so in its file, otherwise none."""
         with self._lock:
-            if job.state in ENDED:
-                self._shown_s.pop(job.id, None)
-                self.unpreview(job)
-            self.show(job, durable=durable)
-            if job.batch:
-                self._follow_batch(job.batch, durable=durable)
+            jobs = [job for job in self.store.of_drop(drop_id) if job.kind == "job"]
+            return jobs if all(job.state in ENDED for job in jobs) else []
+
+    def _follow(self, job: Job, *, durable: bool) -> None:
+        # The lock is held since the change was saved: files follow in the order of changes, and whoever has the lock
+        # finds every change shown.
+        if job.state in ENDED:
+            self._shown_s.pop(job.id, None)
+            self.unpreview(job)
+        self.show(job, durable=durable)
+        if job.batch:
+            self._follow_batch(job.batch, durable=durable)
 
     def _follow_batch(self, batch_id: str, *, durable: bool) -> None:
         batch = self.store.get(batch_id)

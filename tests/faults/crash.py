@@ -119,7 +119,8 @@ def _effects(shown: Callable[[Any], str | None]) -> dict[CodeType, Naming]:
             if caller is not None and caller.f_code.co_filename == Disk._fill.__code__.co_filename:
                 return None
             path = shown(frame.f_locals[argument])
-            return path and f"{verb} {path}"
+            is_vain = verb in {"unlink", "rmtree"} and not os.path.lexists(frame.f_locals[argument])
+            return None if path is None or is_vain else f"{verb} {path}"
 
         return name
 
