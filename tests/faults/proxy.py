@@ -76,11 +76,13 @@ class Proxy(Script):
 
     def freeze(self) -> Self:
         """Take connections but answer nobody, as a stopped process does."""
-        return self._do(self._set_frozen(asyncio.Event()))
+        self._do(self._set_frozen(asyncio.Event()))
+        return self
 
     def thaw(self) -> Self:
         """Go on with all that waited."""
-        return self._do(self._set_frozen(None))
+        self._do(self._set_frozen(None))
+        return self
 
     def drop_socket_after(self, n: int) -> Self:
         """Close a WebSocket without a word once n more messages went to a client; 0 drops those that are open now."""
