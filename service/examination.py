@@ -45,28 +45,28 @@ class Examination:
         if facts.kind is not wanted:
             title = f"{file} is a {facts.kind}, and {role} must be a {wanted}."
             raise Rejected(Problem("media_kind", title, f"Drop a {wanted} in its place."))
-        screening = self._examiner.screen(source, facts)
-        if screening.hit:
-            raise Rejected(
-                Problem(
-                    "nudity_found",
-                    f"{file} was screened as showing nudity (score {screening.score:.2f}, the limit is 0.50).",
-                    "Use another picture; this task takes none with nudity.",
-                )
-            )
         where, prepared = "work", source.name
+        upload = source
         if facts.kind is MediaKind.PICTURE:
             prepared = f"{role}.png"
-            facts = self._examiner.prepare(source, self._folder(claim.drop_id) / prepared)
+            upload = self._folder(claim.drop_id) / prepared
+            facts = self._examiner.prepare(source, upload)
         elif role not in claim.record["shared"]:
-            where, prepared = (
-                "claim",
-                next(member.path for member in claim.members if claim.file_of(member.path) == source),
-            )
+            member = next(member for member in claim.members if claim.file_of(member.path) == source)
+            where, prepared = "claim", member.path
+        # What is looked at is the very file that will be uploaded.
+        self._screen(upload, facts, file)
         reference = f"reeldrop/{claim.drop_id}/{role}{PurePosixPath(prepared).suffix.lower()} [temp]"
         with source.open("rb") as content:
             sha256 = hashlib.file_digest(content, "sha256").hexdigest()
         return Input(role, file, sha256, facts, where, prepared, reference)
+
+    def _screen(self, path: Path, facts: MediaFacts, file: str) -> None:
+        screening = self._examiner.screen(path, facts)
+        if screening.hit:
+            score = f"score {screening.score:.2f}, the limit is 0.50"
+            title = f"{file} was screened as showing nudity ({score})."
+            raise Rejected(Problem("nudity_found", title, "Use another picture; this task takes none with nudity."))
 
     def _source(self, claim: Claim, role: str, file: str) -> Path:
         shared = claim.record["shared"].get(role)

@@ -8,7 +8,16 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from service.comfy.client import Client
-from service.comfy.protocol import Errored, Event, OutputFile, Preview, Progress, Succeeded
+from service.comfy.protocol import (
+    POST_DEADLINE_S,
+    Errored,
+    Event,
+    OutputFile,
+    Preview,
+    Progress,
+    Run,
+    Succeeded,
+)
 from service.comfy.socket import Disconnected
 from service.ending import Ending
 from service.errors import Failed, Problem, Rejected, Unavailable, error_of, internal_problem
@@ -68,21 +77,25 @@ class Report:
         self._job = job
         self._monotonic = monotonic
         self._began_s = monotonic()
+        #: A render that is followed again, or sent again, goes on from what was shown: never backwards.
+        self._highest = self._began_at = job.progress
+        self._shown: tuple[float, str] | None = None
 
     def __call__(self, event: Event) -> None:
-        """Pass one event on."""
+        """Pass one event on; one that found no room is made up for by the next look at the server."""
         if isinstance(event, Progress):
-            self._register.progress(
-                self._job.id, event.fraction * _RENDER_SHARE, event.stage, self._eta(event.fraction)
-            )
+            self._highest = max(self._highest, event.fraction * _RENDER_SHARE)
+            now = (self._highest, event.stage)
+            if now != self._shown and self._register.progress(self._job.id, *now, self._eta()):
+                self._shown = now
         elif isinstance(event, Preview):
             self._publisher.preview(self._job, event.data)
 
-    def _eta(self, fraction: float) -> int | None:
-        elapsed_s = self._monotonic() - self._began_s
-        if fraction < _ETA_FROM or elapsed_s < 1:
+    def _eta(self) -> int | None:
+        elapsed_s, done = self._monotonic() - self._began_s, self._highest - self._began_at
+        if done < _ETA_FROM or elapsed_s < 1:
             return None
-        return max(1, round(elapsed_s * (1 / (fraction * _RENDER_SHARE) - 1)))
+        return max(1, round(elapsed_s * (1 - self._highest) / done))
 
 
 class Lane:
@@ -109,7 +122,10 @@ class Lane:
         self._new_client_id = new_client_id
         self._ear = Ear()
         self._connection: Connection | None = None
+        #: What is known of the prompt in work, from one connection to the next.
+        self._run: Run | None = None
         self._failures = 0
+        self._runs: dict[str, Run] = {}
         #: Newest /object_info of this backend, for preflight before a job is queued.
         self.object_info: Mapping[str, Any] | None = None
         #: Why the backend is away, or None while it answers.
@@ -161,6 +177,8 @@ class Lane:
 
     def _back_off(self, away: Unavailable) -> None:
         self.trouble = away
+        if away.refused and self._run:
+            self._run.refused(self._monotonic())
         # A server that comes back may be another one: what it can do is asked anew, under a client id of its own.
         self._disconnect()
         hold = Hold(away.code, away.title, away.fix, utc_now())
@@ -226,7 +244,9 @@ class Lane:
             Report(self._register, self._publisher, job, self._monotonic),
             self._monotonic,
         )
-        verdict = pursuit.run(job, render, sent_before=sent_before)
+        if self._run is None or self._run.prompt_id != render.prompt_id:
+            self._run = Run(render.prompt_id, render.graph, render.weights, output_node=render.output_node)
+        verdict = pursuit.run(job, render, self._run, sent_before=sent_before)
         if isinstance(verdict, Succeeded):
             self._publisher.publish(job, render, verdict.outputs, connection.client)
         elif isinstance(verdict, Errored):
@@ -234,6 +254,17 @@ class Lane:
         else:
             title = "Somebody interrupted the render at ComfyUI."
             self._fail(job, Problem("interrupted", title, "Drop it again to render it."))
+
+    def _run_of(self, render: Render, *, sent_before: bool) -> Run:
+        """Return what we know of a prompt; what was heard before the connection broke counts after it too."""
+        if render.prompt_id not in self._runs:
+            run = Run(render.prompt_id, render.graph, render.weights, output_node=render.output_node)
+            if sent_before and self._server.embedded:
+                # Whoever sent it in an earlier life sent it to an engine that died with that life.
+                run.posted(self._monotonic() - POST_DEADLINE_S)
+                run.refused(self._monotonic())
+            self._runs = {render.prompt_id: run}
+        return self._runs[render.prompt_id]
 
     def _count_death(self, job: Job, away: Unavailable) -> None:
         now = self._store.get(job.id)

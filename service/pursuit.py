@@ -76,13 +76,22 @@ class Connection:
 
     def __init__(self, url: str, client_id: str, ear: Ear) -> None:
         self.url = url
-        self.client_id = client_id
         self.client = Client(url)
         self.engine = engine_words(self.client.system_stats())
         self.object_info: Mapping[str, Any] = self.client.object_info()
         ear.hearing = False
         self._socket = Socket(url, client_id, ear.tell)
         self._socket.start()
+
+    @property
+    def client_id(self) -> str:
+        """What a prompt sent now must say to be heard of: the socket takes a new one each time it connects again."""
+        return self._socket.client_id
+
+    @property
+    def client_id(self) -> str:
+        """The id under which the socket listens now; a new one after each reconnect."""
+        return self._socket.client_id
 
     def close(self) -> None:
         """Leave the server; what it runs goes on there."""
@@ -108,9 +117,8 @@ class Pursuit:
         self._monotonic = monotonic
         self._quick_looks = 0
 
-    def run(self, job: Job, render: Render, *, sent_before: bool) -> Verdict:
+    def run(self, job: Job, render: Render, run: Run, *, sent_before: bool) -> Verdict:
         """Return what became of a prompt; raises Rejected (preflight), Unavailable (the server is gone), Stopped."""
-        run = Run(render.prompt_id, render.graph, render.weights, output_node=render.output_node)
         verdict = self._follow(run) if sent_before else Lost()
         while isinstance(verdict, Lost):
             self._send(job, render, run)
@@ -145,6 +153,8 @@ class Pursuit:
             verdict = self._look(run)
             if isinstance(verdict, Succeeded | Errored | Interrupted | Lost):
                 return verdict
+            if isinstance(verdict, StillPending | StillRunning):
+                self._report(run.standing(verdict))
             look_s = self._monotonic() + self._gap_s(run, verdict)
 
     def _look(self, run: Run) -> Verdict | Lost | StillPending | StillRunning | None:
