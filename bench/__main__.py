@@ -1,0 +1,60 @@
+"""Run the measurements one after another and print their table; what is being measured is said on standard error."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+
+from bench import crashes, crowds, drops, idle, machine, server, starts
+from bench.figures import Figure, table
+
+Measurement = Callable[[], list[Figure]]
+
+_FULL: Mapping[str, Measurement] = {
+    "drops": lambda: drops.measure_drop_to_submitted(40),
+    "idle": lambda: idle.measure_idle(30),
+    "renders": lambda: drops.measure_renders(5, 3),
+    "start": lambda: starts.measure_start(3),
+    "help": lambda: starts.measure_help(5),
+    "demo": starts.measure_demo,
+    "look": lambda: crowds.measure_look(5, 10_000) + crowds.measure_look(3, 100_000),
+    "parse": lambda: crowds.measure_parse(5),
+    "crowd": lambda: crowds.measure_crowd(1, 200),
+    "engine": lambda: server.measure_engine(200, 30),
+    "kill": lambda: crashes.measure_kill_outside(3) + crashes.measure_kill_embedded(2),
+}
+#: The same with few runs, to see that everything works; its figures are worth little.
+_QUICK: Mapping[str, Measurement] = {
+    **_FULL,
+    "drops": lambda: drops.measure_drop_to_submitted(5),
+    "idle": lambda: idle.measure_idle(5),
+    "renders": lambda: drops.measure_renders(1, 1),
+    "start": lambda: starts.measure_start(1),
+    "look": lambda: crowds.measure_look(1, 1_000),
+    "crowd": lambda: crowds.measure_crowd(1, 20),
+    "kill": lambda: crashes.measure_kill_outside(1) + crashes.measure_kill_embedded(1),
+}
+
+
+def main() -> None:
+    """Measure what was asked for, all of it unless named."""
+    parser = argparse.ArgumentParser("python -m bench", description="Figures of speed, as one Markdown table.")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(_FULL)}; all unless named")
+    parser.add_argument("--quick", action="store_true", help="few runs, only to see that everything works")
+    options = parser.parse_args()
+    chosen = _QUICK if options.quick else _FULL
+    if unknown := [name for name in options.names if name not in chosen]:
+        parser.error(f"there is no measurement {unknown[0]}")
+    began_at, began_s, where = datetime.now(UTC), time.perf_counter(), machine.describe()
+    figures: list[Figure] = []
+    for name in options.names or chosen:
+        print(f"{time.perf_counter() - began_s:4.0f} s: {name}", file=sys.stderr, flush=True)
+        figures += chosen[name]()
+    print(f"{began_at:%Y-%m-%d}, {where}; {time.perf_counter() - began_s:.0f} s in all.\n\n{table(figures)}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,70 @@
+"""How fast the embedded engine answers, idle and while it renders."""
+
+from __future__ import annotations
+
+import json
+import time
+import uuid
+from typing import Any
+
+import requests
+
+from bench.figures import Figure
+from bench.site import ROOT, engine, wait_until
+
+_PAUSE_S = 0.02
+
+
+def measure_engine(asks: int, posts: int) -> list[Figure]:
+    """Time GET /queue of an idle and of a rendering engine, and POST /prompt of an idle one, on one kept connection."""
+    with engine() as url, requests.Session() as session:
+        session.trust_env = False
+        posting = [_time_post(session, url, number) for number in range(-2, posts)][2:]
+        idle = [_time_queue(session, url) for _ in range(asks)]
+        busy: list[float] = []
+        _post(session, url, graph(steps=40, seed=posts + 1, size=512, frames=16))
+        while (running := _rendering(session, url)) or not busy:
+            if running:
+                busy.append(_time_queue(session, url))
+            time.sleep(_PAUSE_S)
+    return [
+        Figure("engine: `GET /queue`, idle", idle, "ms"),
+        Figure("engine: `GET /queue`, while it renders", busy, "ms"),
+        Figure("engine: `POST /prompt`, idle", posting, "ms"),
+    ]
+
+
+def graph(*, steps: int, seed: int, size: int, frames: int) -> dict[str, Any]:
+    """Return the graph of text_to_video_basic with these values."""
+    made: dict[str, Any] = json.loads((ROOT / "workflows" / "text_to_video_basic.json").read_text(encoding="utf-8"))
+    for node in made.values():
+        if "steps" in node["inputs"]:
+            node["inputs"] |= {"steps": steps, "seed": seed}
+        if "batch_size" in node["inputs"]:
+            node["inputs"] |= {"width": size, "height": size, "batch_size": frames}
+    return made
+
+
+def _post(session: requests.Session, url: str, prompt: dict[str, Any]) -> float:
+    began_s = time.perf_counter()
+    answer = session.post(f"{url}/prompt", json={"prompt": prompt, "prompt_id": str(uuid.uuid4())}, timeout=10)
+    took_ms = (time.perf_counter() - began_s) * 1000
+    answer.raise_for_status()
+    return took_ms
+
+
+def _time_post(session: requests.Session, url: str, number: int) -> float:
+    took_ms = _post(session, url, graph(steps=1, seed=number + 2, size=64, frames=2))
+    wait_until(lambda: not _rendering(session, url), 30, "the queue is empty")
+    return took_ms
+
+
+def _time_queue(session: requests.Session, url: str) -> float:
+    began_s = time.perf_counter()
+    session.get(f"{url}/queue", timeout=10).raise_for_status()
+    return (time.perf_counter() - began_s) * 1000
+
+
+def _rendering(session: requests.Session, url: str) -> bool:
+    queue = session.get(f"{url}/queue", timeout=10).json()
+    return bool(queue["queue_running"] or queue["queue_pending"])
