@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import uuid
 from contextlib import suppress
@@ -20,6 +21,8 @@ _SHARES = re.compile(
     r"gpfs|coda|ocfs2|gfs2|davfs|fuse\.(?!lxcfs|fuse-overlayfs|mergerfs).*"
 )
 
+_OCTAL = re.compile(r"\\([0-7]{3})")
+
 Place = Literal["local", "share", "other"]
 
 
@@ -30,7 +33,7 @@ def kind_of(folder: Path, mounts: Path = Path("/proc/self/mountinfo")) -> Place:
     "local": open writers are visible (has_writer). "share": others may write unseen, and no file events can be trusted.
     """
     with suppress(OSError):
-        kind = _file_system(folder.resolve(), mounts.read_text("utf-8", "surrogateescape"))
+        kind = _file_system(os.path.realpath(folder), mounts.read_text("utf-8", "surrogateescape"))
         if kind in _LOCAL:
             return "local"
         if _SHARES.fullmatch(kind):
@@ -63,14 +66,14 @@ def marker(root: Path, known_id: str | None, disk: Disk | None = None) -> str:
     return found
 
 
-def _file_system(folder: Path, mounts: str) -> str:
+def _file_system(folder: str, mounts: str) -> str:
     """Return the type of the last file system that was mounted on the nearest parent of a folder."""
     best, kind = "", "unknown"
     for line in mounts.splitlines():
         before, _, after = line.partition(" - ")
         # The kernel writes spaces and the like as three octal digits, and all other bytes as they are.
-        point = re.sub(r"\\([0-7]{3})", lambda octal: chr(int(octal[1], 8)), before.split(" ")[4])
-        if len(point) >= len(best) and folder.is_relative_to(point):
+        point = _OCTAL.sub(lambda octal: chr(int(octal[1], 8)), before.split(" ")[4])
+        if len(point) >= len(best) and f"{folder}/".startswith(f"{point.rstrip('/')}/"):
             best, kind = point, after.split(" ", 1)[0]
     return kind
 
