@@ -36,7 +36,7 @@ class PictureFile:
             upright = ImageOps.exif_transpose(image)
             self.width, self.height = upright.size
             self.see_through = "A" in upright.getbands() or "transparency" in upright.info
-            np.asarray(upright.convert("RGB"))
+            as_rgb(upright)
 
     def open(self) -> Image.Image:
         """Open the file anew; raises PIL.UnidentifiedImageError with the file's path, as ComfyUI does."""
@@ -57,10 +57,8 @@ class PictureFile:
                 check()
                 image.seek(index)
                 upright = ImageOps.exif_transpose(image)
-                if upright.mode == "I":
-                    upright = upright.point(lambda value: value * (1 / 255))
                 if upright.size == (self.width, self.height):
-                    yield np.asarray(upright.convert("RGB"))
+                    yield as_rgb(upright)
 
     def mask(self) -> Sound:
         """Return 1 where the first frame is see-through; a file without transparency has an empty 64 x 64 mask."""
@@ -69,6 +67,13 @@ class PictureFile:
         with self.open() as image:
             alpha = ImageOps.exif_transpose(image).convert("RGBA").getchannel("A")
             return 1 - np.asarray(alpha, np.float32) / 255
+
+
+def as_rgb(image: Image.Image) -> Picture:
+    """Return a picture as RGB bytes; 16-bit grey, which Pillow would cut off at 255, is brought down."""
+    if image.mode.startswith("I"):
+        image = Image.fromarray(np.clip(np.asarray(image) / 257, 0, 255).astype(np.uint8))
+    return np.asarray(image.convert("RGB"))
 
 
 def load_image(context: Context, inputs: Inputs) -> Result:

@@ -116,8 +116,8 @@ def watched(context: Context, frames: Frames, poster: Path | None) -> Frames:
             if index == 0 and poster:
                 with whole(poster) as draft:
                     Image.fromarray(frame).save(draft, pnginfo=png_tags(context), compress_level=4)
-            yield frame
             context.progress(index + 1, frames.count)
+            yield frame
 
     return Frames(frames.count, frames.width, frames.height, draw, drawn=frames.drawn)
 
