@@ -115,7 +115,9 @@ class App:
         self._drops_examiner = Examiner("drops", self._classifier, temporary=temporary)
         self._results_examiner = Examiner("results", self._classifier, temporary=temporary, results=True)
         self._pool = Crew(max_workers=3, thread_name_prefix="publishing")
-        self.publishing = Publishing(self.register, self.ending, self.outbox, self._results_examiner, work, self._pool)
+        self.publishing = Publishing(
+            self.register, self.ending, self.outbox, self._results_examiner, work, self._pool, self._wake_lanes
+        )
         self._build_lanes()
         self._build_intake(work)
         self.housekeeping = Housekeeping(config, self._wake.set)

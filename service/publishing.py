@@ -8,6 +8,7 @@ import json
 import logging
 import shutil
 import threading
+from collections.abc import Callable
 from concurrent.futures import Executor
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -36,7 +37,14 @@ class Publishing:
     """Takes finished prompts over from the lanes; each step finds its work done after a crash and passes on."""
 
     def __init__(
-        self, register: Register, ending: Ending, outbox: Outbox, examiner: Examiner, work: Path, pool: Executor
+        self,
+        register: Register,
+        ending: Ending,
+        outbox: Outbox,
+        examiner: Examiner,
+        work: Path,
+        pool: Executor,
+        released: Callable[[], None],
     ) -> None:
         self._register = register
         self._store = register.store
@@ -45,6 +53,7 @@ class Publishing:
         self._examiner = examiner
         self._work = work
         self._pool = pool
+        self._released = released
         self._lock = threading.Lock()
         self._busy: set[str] = set()
         self._held: list[tuple[Job, Render, tuple[OutputFile, ...], Client]] = []
@@ -142,6 +151,7 @@ class Publishing:
             # The server's history went with it: the lane looks for the prompt again and renders it anew if it must.
             with self._lock:
                 self._busy.discard(job.id)
+            self._released()
             return
         with self._lock:
             self._held.append((job, render, outputs, client))
