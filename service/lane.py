@@ -122,9 +122,8 @@ class Lane:
         self._new_client_id = new_client_id
         self._ear = Ear()
         self._connection: Connection | None = None
-        #: What is known of the prompt in work, from one connection to the next.
-        self._run: Run | None = None
         self._failures = 0
+        #: What is known of the prompt in work, from one connection to the next.
         self._runs: dict[str, Run] = {}
         #: Newest /object_info of this backend, for preflight before a job is queued.
         self.object_info: Mapping[str, Any] | None = None
@@ -177,8 +176,8 @@ class Lane:
 
     def _back_off(self, away: Unavailable) -> None:
         self.trouble = away
-        if away.refused and self._run:
-            self._run.refused(self._monotonic())
+        for run in self._runs.values() if away.refused else ():
+            run.refused(self._monotonic())
         # A server that comes back may be another one: what it can do is asked anew, under a client id of its own.
         self._disconnect()
         hold = Hold(away.code, away.title, away.fix, utc_now())
@@ -193,8 +192,10 @@ class Lane:
     # its jobs --------------------------------------------------------------------------------------------------------
 
     def _work(self, connection: Connection) -> None:
+        # Asked before the states: a job that ends meanwhile must not look like one that nobody works on.
+        busy = self._publisher.busy()
         running = self._store.in_states(State.RUNNING, limit=_SHARED_HOLD_FILES)
-        job = next_job(running + self._store.in_states(State.QUEUED, limit=1), self.name, self._publisher.busy())
+        job = next_job(running + self._store.in_states(State.QUEUED, limit=1), self.name, busy)
         if job is None:
             self._rest()
         else:
@@ -244,9 +245,7 @@ class Lane:
             Report(self._register, self._publisher, job, self._monotonic),
             self._monotonic,
         )
-        if self._run is None or self._run.prompt_id != render.prompt_id:
-            self._run = Run(render.prompt_id, render.graph, render.weights, output_node=render.output_node)
-        verdict = pursuit.run(job, render, self._run, sent_before=sent_before)
+        verdict = pursuit.run(job, render, self._run_of(render, sent_before=sent_before), sent_before=sent_before)
         if isinstance(verdict, Succeeded):
             self._publisher.publish(job, render, verdict.outputs, connection.client)
         elif isinstance(verdict, Errored):

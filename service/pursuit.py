@@ -85,11 +85,6 @@ class Connection:
 
     @property
     def client_id(self) -> str:
-        """What a prompt sent now must say to be heard of: the socket takes a new one each time it connects again."""
-        return self._socket.client_id
-
-    @property
-    def client_id(self) -> str:
         """The id under which the socket listens now; a new one after each reconnect."""
         return self._socket.client_id
 

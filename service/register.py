@@ -67,15 +67,16 @@ class Register:
             if hold:
                 self.store.log("hold", drop=job.drop, job=job.id, detail=hold.title)
 
-    def progress(self, job_id: str, fraction: float, stage: str, eta_seconds: int | None) -> None:
-        """Show progress, at most twice a second and without fsync; the last word of a render is its move."""
+    def progress(self, job_id: str, fraction: float, stage: str, eta_seconds: int | None) -> bool:
+        """Show progress, at most twice a second and without fsync; return whether there was room for it."""
         now = self._monotonic()
         with self._lock:
             if now - self._shown_s.get(job_id, -PROGRESS_INTERVAL_S) < PROGRESS_INTERVAL_S:
-                return
+                return False
             self._shown_s[job_id] = now
             job = self.store.change(job_id, progress=fraction, stage=stage, eta_seconds=eta_seconds)
             self._follow(job, durable=False)
+        return True
 
     def rename(self, job: Job, name: str) -> Job:
         """Give a job its final outbox name; its status file goes from the old name to the new one."""

@@ -180,6 +180,13 @@ class Run:
         if node in self._done:
             self._done[node] = max(self._done[node], min(max(fraction, 0.0), 1.0))
 
+    def standing(self, verdict: StillPending | StillRunning) -> Progress:
+        """Return how far the render is as a look found it, for whoever missed the last event or hears none."""
+        fraction = self._told[0] if self._told else 0.0
+        if isinstance(verdict, StillPending):
+            return Progress(fraction, "waiting in ComfyUI's queue", None)
+        return Progress(fraction, self._stage if self._started else "rendering", self._current)
+
     def _tell(self) -> tuple[Event, ...]:
         done = sum(self._weights[node] * fraction for node, fraction in self._done.items())
         told = (min(1.0, done / self._whole), self._stage)
@@ -191,7 +198,12 @@ class Run:
     # ── what the looks say ──────────────────────────────────────────────────────────────────────────────────────────
 
     def posted(self, now_s: float) -> None:
-        """A POST /prompt of this id begins now: looks that began earlier say nothing about it."""
+        """A POST /prompt of this id begins now: looks that began earlier say nothing about it.
+
+        Sent again after a loss every node starts over, and so does the progress: its reader holds what was shown.
+        """
+        self._done = dict.fromkeys(self._done, 0.0)
+        self._current, self._started, self._running = None, False, False
         self._posted_s = now_s
         self._refused_s = None
         self._first_empty_s = None
