@@ -48,6 +48,10 @@ class Server(Protocol):
     def embedded(self) -> bool:
         """Whether it is a child of ours."""
 
+    @property
+    def life(self) -> int:
+        """Which of its lives it lives, as far as we start it ourselves."""
+
     def url(self) -> str:
         """Return the base URL; raises Unavailable while there is none."""
 
@@ -123,6 +127,8 @@ class Lane:
         self._ear = Ear()
         self._connection: Connection | None = None
         self._failures = 0
+        self._life = 0
+        self._at_work: str | None = None
         #: What is known of the prompt in work, from one connection to the next.
         self._runs: dict[str, Run] = {}
         #: Newest /object_info of this backend, for preflight before a job is queued.
@@ -155,6 +161,10 @@ class Lane:
 
     def _connect(self) -> Connection:
         url = self._server.url()
+        if self._server.life != self._life:
+            if self._life:
+                self._count_death()
+            self._life = self._server.life
         if self._connection and self._connection.url == url:
             self._connection.client.system_stats()
         else:
@@ -211,12 +221,10 @@ class Lane:
 
     def _judge(self, job: Job, connection: Connection) -> None:
         """Walk a job to its verdict; trouble has an owner, so each kind goes to its own."""
+        self._at_work = job.id
         try:
             self._walk(job, connection)
-        except Stopped:
-            raise
-        except Unavailable as away:
-            self._count_death(job, away)
+        except (Stopped, Unavailable):
             raise
         except Rejected as refused:
             self._fail(job, *refused.problems)
@@ -227,6 +235,7 @@ class Lane:
         except Exception:  # a fault of ours fails the job, never the daemon
             LOG.exception("%s: a fault in Reeldrop while rendering it", job.name)
             self._fail(job, internal_problem("rendering it"))
+        self._at_work = None
 
     def _walk(self, job: Job, connection: Connection) -> None:
         render = self._store.render(job.id)
@@ -265,12 +274,14 @@ class Lane:
             self._runs = {render.prompt_id: run}
         return self._runs[render.prompt_id]
 
-    def _count_death(self, job: Job, away: Unavailable) -> None:
-        now = self._store.get(job.id)
-        assert now is not None
-        if not (self._server.embedded and away.refused and now.state is State.RUNNING):
+    def _count_death(self) -> None:
+        """The engine of ours was started anew, so it died under the job in work, if there was one."""
+        for run in self._runs.values():
+            run.refused(self._monotonic())
+        job = self._store.get(self._at_work) if self._at_work else None
+        if job is None or job.state is not State.RUNNING:
             return
-        deaths = self._store.change(job.id, server_deaths=now.server_deaths + 1).server_deaths
+        deaths = self._store.change(job.id, server_deaths=job.server_deaths + 1).server_deaths
         if deaths >= _DEATHS_JUDGED:
             title = f"The engine died {deaths} times while it rendered this job."
             self._fail(job, Problem("engine_died", title, "Ask for fewer frames or a smaller size, then retry."))

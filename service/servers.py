@@ -13,6 +13,7 @@ class Remote:
 
     address: str
     embedded: bool = False
+    life: int = 0
 
     def url(self) -> str:
         """Return its address."""
@@ -27,9 +28,12 @@ class Embedded:
     def __init__(self, engine: EmbeddedEngine) -> None:
         self._engine = engine
         self._url: str | None = None
+        #: How often it was started; each time it had died before.
+        self.life = 0
 
     def url(self) -> str:
         """Return its address, starting it if it doesn't live; raises Unavailable where it can't start."""
         if self._url is None or not self._engine.alive():
             self._url = self._engine.start()
+            self.life += 1
         return self._url
