@@ -1,0 +1,144 @@
+"""kill -9 at each step of the line, then a start: every job ends once, with one video, rendered once."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+import pytest
+import requests
+
+from tests.line.crashing import TINY, Scene
+from tests.line.world import World
+
+#: Where the daemon dies: what was dropped, before or after which effect (its occurrence and name), and what that means.
+POINTS = [
+    ("text", "before 1 store.see", "noticed, nothing saved"),
+    ("text", r"before 1 rename to outbox/.*/cup\.status", "seen, not shown"),
+    ("text", "before 1 mkdir .*claims/ID$", "nothing of the claim made"),
+    ("text", r"before 1 rename to .*claims/ID/claim\.json", "a claim without its record"),
+    ("text", r"before 1 rename to .*claims/ID/cup\.yaml", "a claim with nothing in it"),
+    ("image", r"before 1 rename to .*claims/ID/cup\.jpg", "the job file claimed, its picture not"),
+    ("text", "before 1 store.mark_drop claimed", "claimed, not in the database"),
+    ("shared", "before 1 store.name_media", "claimed, the picture that it names unknown"),
+    ("shared", r"before 1 replace var/work/ID/shared-image\.jpg", "the named picture half copied"),
+    ("image", "before 1 examine probe", "claimed, nothing examined"),
+    ("image", "before 1 examine prepare", "examined, nothing made ready"),
+    ("text", r"before 3 rename to .*claims/ID/claim\.json", "a seed drawn, no prompt id"),
+    ("text", "before 1 store.transaction of _save", "bound, not queued"),
+    ("batch", "after 1 store.transaction of _save", "a batch queued, not shown"),
+    ("text", "before 1 store.move running", "queued, not taken"),
+    ("image", "before 1 upload", "taken, nothing sent"),
+    ("image", "before 1 submit", "uploaded, not submitted"),
+    ("text", "after 1 submit", "submitted, its answer heard by nobody"),
+    ("batch", "before 2 submit", "one job renders, the other was about to be sent"),
+    ("text", "before 1 fetch", "rendered, not fetched"),
+    ("text", r"before 1 replace var/work/ID/raw\.mp4", "half fetched"),
+    ("text", "before 1 examine screen", "fetched, not screened"),
+    ("text", r"before 1 replace var/work/ID/result\.mp4", "half delivered"),
+    ("text", r"before 1 rename to new .*publish-ID", "ready, about to say that it will be published"),
+    ("text", "before 1 copy to outbox/", "said, not begun"),
+    ("text", r"before 1 rename to new outbox/.*/cup\.mp4", "half copied into the outbox"),
+    ("text", "before 1 store.move done", "published, not in the database"),
+    ("text", "after 1 store.move done", "done, not shown"),
+    ("batch", "before 3 store.move done", "all jobs done, their batch not"),
+    ("text", "before 1 mkdir inbox/done$", "done, about to be returned"),
+    ("image", r"before 1 rename to new inbox/done/.*/cup\.jpg", "one of two files returned"),
+    ("text", r"before 1 unlink .*claims/ID/claim\.json", "returned, its record still there"),
+    ("text", "before 1 store.mark_drop returned_to", "returned, not in the database"),
+    ("text", "before 1 rmtree var/work/ID", "over, its work folder still there"),
+]
+
+
+@pytest.mark.parametrize(("kind", "fuel", "meaning"), POINTS, ids=[meaning for _, _, meaning in POINTS])
+def test_a_job_ends_once_after_a_kill(tmp_path: Path, engine_outside: str, kind: str, fuel: str, meaning: str):
+    scene = Scene(tmp_path, kind, engine_outside)
+    life = scene.run(fuel)
+    assert life.killed, f"ended with {life.code}; last effect: {life.last}"
+    scene.finish()
+    scene.check()
+
+
+@pytest.mark.parametrize(
+    "fuel",
+    ["after 1 submit", "before 1 fetch", "before 1 store.move done"],
+    ids=["rendering", "rendered", "published"],
+)
+def test_the_embedded_engine_dies_with_its_daemon_and_the_job_ends_once_all_the_same(tmp_path: Path, fuel: str):
+    scene = Scene(tmp_path, "text", None)
+    assert scene.run(fuel).killed
+    until(lambda: not engines_in(tmp_path), "the end of the engine")
+    scene.finish()
+    scene.check()
+
+
+def test_an_engine_that_dies_in_mid_render_is_started_again_and_the_job_goes_on(tmp_path: Path):
+    world = World(tmp_path, None)
+    with world:
+        world.drop("text-to-video/harbour.yaml", SLOW)
+        kill_engine_at_work(world)
+        world.until_state("text-to-video/harbour", "done")
+        world.until_returned("done/text-to-video/harbour.yaml")
+    assert [name for name in world.outbox() if name.endswith(".mp4")] == ["text-to-video/harbour.mp4"]
+
+
+def test_an_engine_that_dies_twice_under_a_job_fails_that_job_and_no_other(tmp_path: Path):
+    world = World(tmp_path, None)
+    with world:
+        world.drop("text-to-video/harbour.yaml", SLOW)
+        first = kill_engine_at_work(world)
+        kill_engine_at_work(world, but=first)
+        status = world.until_state("text-to-video/harbour", "failed")
+        assert status["error"]["code"] == "engine_died"
+        assert "died 2 times" in world.reason("text-to-video/harbour")
+        world.drop("text-to-video/lake.yaml", f"prompt: a lake\n{TINY}")
+        world.until_state("text-to-video/lake", "done")
+        world.until_returned("done/text-to-video/lake.yaml")
+    assert world.outbox() == [
+        "text-to-video/harbour.status.json", "text-to-video/lake.mp4", "text-to-video/lake.status.json",
+    ]  # fmt: skip
+
+
+SLOW = "prompt: a harbour\nseed: 1\nframes: 16\nsteps: 30\n"
+
+
+def engines_in(folder: Path) -> list[psutil.Process]:
+    """Return the engine processes whose files lie in a folder."""
+    found = []
+    for process in psutil.process_iter(["cmdline"]):
+        command = process.info["cmdline"] or []
+        if "service.engine" in command and str(folder) in " ".join(command):
+            found.append(process)
+    return found
+
+
+def kill_engine_at_work(world: World, but: int = 0) -> int:
+    """kill -9 the engine once it renders; `but` is one that was killed before. Returns its process id."""
+
+    def working() -> bool:
+        return any(engine.pid != but and is_working(engine) for engine in engines_in(world.folder))
+
+    world.until(working, "a render")
+    (engine,) = engines_in(world.folder)
+    engine.kill()
+    return engine.pid
+
+
+def is_working(engine: psutil.Process) -> bool:
+    """Tell whether an engine runs a prompt, by its own word."""
+    ports = [each.laddr.port for each in engine.net_connections("tcp") if each.status == psutil.CONN_LISTEN]
+    if not ports:
+        return False
+    with requests.Session() as session:
+        session.trust_env = False
+        return bool(session.get(f"http://127.0.0.1:{ports[0]}/queue", timeout=5).json()["queue_running"])
+
+
+def until(met: Callable[[], bool], what: str, deadline_s: float = 10) -> None:
+    """Wait until something holds."""
+    end = time.monotonic() + deadline_s
+    while not met():
+        assert time.monotonic() < end, f"{what} did not come"
+        time.sleep(0.01)
