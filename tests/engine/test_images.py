@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from service.engine.images import Frames, HeldFile, Spool, joined, never_interrupted, repeated, silence, still
+from service.engine.held import HeldFile
+from service.engine.images import Frames, Spool, joined, never_interrupted, repeated, silence, still
 from service.engine.node import Interrupted
 from tests.engine.node_bench import Bench, colours, frames_of, pixels
 

@@ -29,8 +29,9 @@ def sky(stage: Stage) -> list[Item]:
     generator = stage.script.dice("aloft")
     for name in stage.script.subjects:
         if name in ALOFT:
-            for size, row in ((1.0, 0.52), (0.55, 0.38), (0.4, 0.46)):
-                column = stage.column(float(generator.uniform(0.15, 0.85)))
+            for size, row, part in ((1.0, 0.52, 0.32), (0.55, 0.36, 0.60), (0.4, 0.46, 0.82)):
+                at = part if stage.sun_x > 0.5 else 1 - part
+                column = stage.column(at + float(generator.uniform(-0.07, 0.07)))
                 drift = 0.004 * float(generator.uniform(0.5, 1.5))
                 up = stage.row(row * stage.horizon / 0.6)
                 items.append(Standing(stage, name, column, up, 0.3 + 0.4 * size, size=size, drift=drift, bob=0.003))
@@ -220,10 +221,11 @@ def indoors(stage: Stage) -> list[Item]:
     """Return a room with a view."""
     outside = land.hills(stage, "field", 2, first=0.3, fall=0.12)
     column, row = room.sill(stage)
-    sitting: list[Item] = [
-        Standing(stage, name, column - place * 0.22 * stage.height, row, 0.72, size=1.9, backlit=True)
-        for place, name in enumerate(grounded(stage))
-    ]
+    sitting: list[Item] = []
+    for place, name in enumerate(grounded(stage)):
+        # A cat sits on the window sill; whoever is larger stands on the floor before it.
+        at, size = (row, 1.9) if name == "cat" else (stage.row(0.88), 4.6 if name == "person" else 2.4)
+        sitting.append(Standing(stage, name, column - place * 0.22 * stage.height, at, 0.72, size=size, backlit=True))
     return [
         *sky(stage),
         *outside,

@@ -5,10 +5,10 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from service.engine.drawing.colour import mix, rgb
+from service.engine.drawing.colour import Colour, mix, rgb
 from service.engine.drawing.noise import cloudy, grid, step, taken
 from service.engine.drawing.silhouettes import smooth
-from service.engine.drawing.stage import Layer, Stage
+from service.engine.drawing.stage import Canvas, Layer, Stage
 from service.engine.drawing.woods import outline
 
 WALLS = ("6E5A4C", "5C6A66", "6A5F74", "75684E", "4F5F72")
@@ -23,52 +23,52 @@ def window_box(stage: Stage) -> tuple[float, float, float, float]:
 def walls(stage: Stage) -> Layer:
     """Return wall and floor around the window, lit by it."""
     rows, columns = grid(stage.high, stage.wide)
-    left, right, top, bottom = window_box(stage)
-    generator = stage.script.dice("room")
-    paint = rgb(str(generator.choice(WALLS)))
-    day = stage.palette.light * 0.9
-    across = np.maximum(np.maximum(left - columns, columns - right), 0) / stage.height
-    down = np.maximum(np.maximum(top - rows, rows - bottom), 0) / stage.height
-    near = np.exp(-np.hypot(across, down) / 0.28)
-    lamp = mix(rgb("5A4030"), rgb("FFC078"), 0.25) * 0.22 * stage.palette.lamps
-    level = (0.16 + 0.42 * near)[..., None]
-    plaster = taken(cloudy(generator, 256, falloff=1.0), columns * 0.8, rows * 0.8)
-    colour = paint * (level * mix(day, stage.palette.sun, 0.3) + lamp) * (0.95 + 0.10 * plaster)[..., None]
+    paint = rgb(str(stage.script.dice("paint").choice(WALLS)))
     ground = stage.row(0.80)
     floor = np.clip(rows - ground, 0, 1)
-    away = (rows - ground) / stage.height + 0.12
-    boards = np.abs(((columns - stage.wide / 2) / away / stage.height * 0.55) % 1 - 0.5)
-    wood = rgb("6B4A30") * (0.20 + 0.45 * day) * (0.82 + 0.18 * step(0.0, 0.06, boards))[..., None]
+    colour = plaster(stage, paint)
+    colour += (boards(stage, ground) - colour) * floor[..., None]
+    colour *= (1 - 0.5 * np.exp(-(((rows - ground) / (0.012 * stage.height)) ** 2)) * (1 - floor))[..., None]
+    left, right, top, bottom = window_box(stage)
+    inwards = np.minimum(np.minimum(columns - left, right - columns), np.minimum(rows - top, bottom - rows))
+    beside = np.abs(np.abs(columns - (left + right) / 2) - (right - left) / 6)
+    bars = step(stage.height * 0.004, stage.height * 0.006, np.minimum(beside, np.abs(rows - (top + bottom) / 2)))
+    panes = np.clip(inwards + 0.5, 0, 1) * bars
+    frame = mix(paint * 0.5, stage.palette.near, 0.3) * (0.35 + 0.5 * stage.palette.light)
+    casing = np.clip(inwards + stage.height * 0.012, 0, 1)
+    colour += (frame - colour) * casing[..., None]
+    return Layer(stage, 0.72, np.clip(colour, 0, 1).astype(np.float32), (1 - panes).astype(np.float32))
+
+
+def plaster(stage: Stage, paint: Colour) -> Canvas:
+    """Return the wall, brightest around the window."""
+    rows, columns = grid(stage.high, stage.wide)
+    left, right, top, bottom = window_box(stage)
+    across = np.maximum(np.maximum(left - columns, columns - right), 0) / stage.height
+    down = np.maximum(np.maximum(top - rows, rows - bottom), 0) / stage.height
+    ambient = 0.14 + 0.24 * float(stage.palette.light.mean()) ** 2
+    level = (ambient + 0.42 * np.exp(-np.hypot(across, down) / 0.28))[..., None]
+    lamp = mix(rgb("5A4030"), rgb("FFC078"), 0.25) * 0.22 * stage.palette.lamps
+    rough = taken(cloudy(stage.script.dice("plaster"), 256, falloff=1.0), columns * 0.8, rows * 0.8)
+    daylight = mix(stage.palette.light * 0.9, stage.palette.sun, 0.3)
+    made: Canvas = paint * (level * daylight + lamp) * (0.95 + 0.10 * rough)[..., None]
+    return made
+
+
+def boards(stage: Stage, ground: float) -> Canvas:
+    """Return the floor from a row on: boards in perspective, and the window's light lying slanted on them."""
+    rows, columns = grid(stage.high, stage.wide)
+    left, right, _top, _bottom = window_box(stage)
+    away = np.maximum((rows - ground) / stage.height, 0) + 0.12
+    gaps = np.abs(((columns - stage.wide / 2) / away / stage.height * 0.55) % 1 - 0.5)
+    wood = rgb("6B4A30") * (0.20 + 0.40 * stage.palette.light) * (0.82 + 0.18 * step(0.0, 0.06, gaps))[..., None]
     slant = (columns - (left + right) / 2) / stage.width + (0.55 if stage.sun_x < 0.5 else -0.55) * (away - 0.12)
     patch = 1 - step(0.15, 0.21, np.abs(slant))
     bars = step(0.0, 0.012, np.abs(np.abs(slant) - 0.07) - 0.004)
     fade = np.exp(-np.maximum(away - 0.14, 0) / 0.16)
     wood += (patch * bars * fade * 0.55 * stage.palette.glow)[..., None] * stage.palette.sun
-    colour = colour + (wood - colour) * floor[..., None]
-    colour *= (1 - 0.5 * np.exp(-(((rows - ground) / (0.012 * stage.height)) ** 2)) * (1 - floor))[..., None]
-    hole = np.clip(
-        np.minimum(np.minimum(columns - left, right - columns), np.minimum(rows - top, bottom - rows)) + 0.5, 0, 1
-    )
-    bar = np.minimum(
-        np.abs(np.abs(columns - (left + right) / 2) - (right - left) / 6), np.abs(rows - (top + bottom) / 2)
-    )
-    panes = hole * step(stage.height * 0.004, stage.height * 0.006, bar)
-    frame = mix(paint * 0.5, stage.palette.near, 0.3) * (0.35 + 0.5 * day)
-    edge = np.exp(
-        -(
-            (
-                np.minimum(
-                    np.minimum(np.abs(columns - left), np.abs(columns - right)),
-                    np.minimum(np.abs(rows - top), np.abs(rows - bottom)),
-                )
-                / (stage.height * 0.008)
-            )
-            ** 4
-        )
-    )
-    inside = (across + down < 0.02) & (hole < 1)
-    colour = colour + (frame - colour) * np.maximum(edge * inside, hole)[..., None]
-    return Layer(stage, 0.72, np.clip(colour, 0, 1).astype(np.float32), (1 - panes).astype(np.float32))
+    made: Canvas = wood
+    return made
 
 
 def sill(stage: Stage) -> tuple[float, float]:

@@ -138,7 +138,7 @@ def sprite(stage: Stage, shape: Silhouette, pixels: float, depth: float, *, face
 def tones(stage: Stage, depth: float) -> dict[str, Colour]:
     """Return the colours of a silhouette's pieces in this light."""
     palette = stage.palette
-    air = 0.55 * (1 - depth) + 0.04
+    air = 0.55 * (1 - depth) + 0.04 + 0.12 * palette.lamps
     body = mix(mix(palette.near, rgb("2A2E38") * (0.3 + 0.7 * palette.light), 0.35), palette.haze, air)
     pale = mix(mix(rgb("F2E8DA") * (0.22 + 0.78 * palette.light), palette.low, 0.25), palette.haze, air)
     lamp = mix(rgb("3A4048"), rgb("FFD38A"), float(np.clip(palette.lamps * 1.5, 0, 1)))

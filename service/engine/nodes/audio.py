@@ -7,7 +7,8 @@ from typing import Any
 
 import av
 
-from service.engine.images import Audio, HeldFile, silence
+from service.engine.held import HeldFile
+from service.engine.images import Audio, silence
 from service.engine.node import Context, NodeClass, Result
 from service.engine.nodes.declare import file_hooks, locate, node, of_files
 from service.engine.nodes.decoding import sound_of

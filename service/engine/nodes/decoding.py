@@ -10,7 +10,8 @@ import av
 import cv2
 from av.container import InputContainer
 
-from service.engine.images import Audio, Check, Frames, HeldFile, Picture, Sound, Video, never_interrupted
+from service.engine.held import HeldFile
+from service.engine.images import Audio, Check, Frames, Picture, Sound, Video, never_interrupted
 
 #: Codecs whose packets and pictures are not one to one: their frames are counted by decoding.
 UNEVEN = frozenset({"vp8", "av1", "mpeg2video", "vc1", "wmv3", "h263"})

@@ -16,7 +16,8 @@ from av.audio.stream import AudioStream
 from av.container import OutputContainer
 from av.video.stream import VideoStream
 
-from service.engine.images import Audio, Check, Frames, HeldFile, Sound
+from service.engine.held import HeldFile
+from service.engine.images import Audio, Check, Frames, Sound
 
 # SVT-AV1 tells its whole configuration on stderr unless asked for errors only; read once, when the library starts.
 os.environ.setdefault("SVT_LOG", "1")
@@ -170,5 +171,7 @@ def copy_streams(held: HeldFile, path: Path, muxer: str, check: Check, tags: Map
 
 
 def copied(streams: Iterable[Any]) -> list[Any]:
-    """Return the pictures and sound of a file; subtitles and data are left."""
-    return [stream for stream in streams if stream.type in {"video", "audio"}]
+    """Return a file's first picture stream and its sound; covers, subtitles and data are left."""
+    found = list(streams)
+    pictures = [stream for stream in found if stream.type == "video"]
+    return [*pictures[:1], *(stream for stream in found if stream.type == "audio")]

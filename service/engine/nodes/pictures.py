@@ -9,7 +9,8 @@ import cv2
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from service.engine.images import Check, Frames, HeldFile, Mask, Picture, Sound, joined, repeated
+from service.engine.held import HeldFile
+from service.engine.images import Check, Frames, Mask, Picture, Sound, joined, repeated
 from service.engine.node import Context, NodeClass, Result
 from service.engine.nodes.declare import file_hooks, locate, node, of_files
 

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from service.engine.images import Audio, Check, Frames, HeldFile, Picture, Spool, joined, repeated
+from service.engine.held import HeldFile
+from service.engine.images import Audio, Check, Frames, Picture, Spool, joined, repeated
 from service.engine.node import Context, NodeClass, Result
 from service.engine.nodes.animation import Reel
 from service.engine.nodes.declare import file_hooks, locate, node, of_files, widgets

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from service.engine.images import HeldFile, Video
+from service.engine.held import HeldFile
+from service.engine.images import Video
 from service.engine.node import Context, NodeClass, Result
 from service.engine.nodes.declare import file_hooks, locate, node, of_files
 from service.engine.nodes.decoding import VideoFile
