@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.set-up
 
-.PHONY: setup demo test check bench clean
+.PHONY: setup demo test check bench storm clean
 
 setup: $(STAMP)
 
@@ -27,6 +27,9 @@ check: setup
 
 bench: setup
 	$(BIN)/python -m bench
+
+storm: setup
+	$(BIN)/python -m tests.storm
 
 clean:
 	rm -rf $(VENV) demo build *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
