@@ -224,7 +224,7 @@ def indoors(stage: Stage) -> list[Item]:
     sitting: list[Item] = []
     for place, name in enumerate(grounded(stage)):
         # A cat sits on the window sill; whoever is larger stands on the floor before it.
-        at, size = (row, 1.9) if name == "cat" else (stage.row(0.88), 4.6 if name == "person" else 2.4)
+        at, size = (row, 1.9) if name == "cat" else (stage.row(0.88), 3.2 if name == "person" else 2.4)
         sitting.append(Standing(stage, name, column - place * 0.22 * stage.height, at, 0.72, size=size, backlit=True))
     return [
         *sky(stage),
