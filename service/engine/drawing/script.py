@@ -86,7 +86,10 @@ def read(prompt: str, negative: str, seed: object) -> Script:
     words, unwanted = words_of(prompt), words_of(negative)
     chosen = dice(key, "script")
     places, hours = ("sea", "mountain", "field", "forest", "lake"), ("sunset", "dawn", "day", "dusk", "night")
-    skies, moves = ("clear", "clouds", "clear", "clouds", "clouds", "fog"), ("zoom in", "pan right", "pan left", "zoom out")
+    skies, moves = (
+        ("clear", "clouds", "clear", "clouds", "clouds", "fog"),
+        ("zoom in", "pan right", "pan left", "zoom out"),
+    )
     # Drawn in one fixed order, so that naming one of them leaves the others as they were.
     open_choices = [pick(chosen, choices) for choices in (places, hours, skies, moves)]
     return Script(
