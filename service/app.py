@@ -191,7 +191,8 @@ class App:
         """Take up what an earlier life left, then start the threads."""
         self._drops_examiner.start()
         self._results_examiner.start()
-        recover(self.store, self.register, self._claims, self.ending, self.admission.admit)
+        backends = {lane.name for lane in self.lanes}
+        recover(self.store, self.register, self._claims, self.ending, self.admission.admit, backends)
         self.intake.recall()
         if self.watch:
             self.watch.start()

@@ -62,6 +62,9 @@ class Publisher(Protocol):
     def publish(self, job: Job, render: Render, outputs: tuple[OutputFile, ...], client: Client) -> None:
         """Fetch, verify, screen, mark and publish beside the lane."""
 
+    def published(self, job: Job) -> Path | None:
+        """Return the job's result where an earlier life has published it, otherwise None."""
+
     def preview(self, job: Job, data: bytes) -> None:
         """Screen and show a preview beside the lane; may drop it."""
 
@@ -247,6 +250,10 @@ class Lane:
             # Saved before anything is sent: after a crash the prompt is looked for under this id.
             engine = connection.engine
             job = self._register.move(job.id, State.RUNNING, backend=self.name, engine=engine, stage="sending")
+        if sent_before and self._publisher.published(job):
+            # An earlier life got as far as the outbox; what is left needs no server.
+            self._publisher.publish(job, render, (), connection.client)
+            return
         pursuit = Pursuit(
             connection,
             self._ear,

@@ -80,8 +80,15 @@ class Publishing:
             found.append((each["reference"], path))
         return found
 
+    def published(self, job: Job) -> Path | None:
+        """Return the job's result where an earlier life has put it into the outbox, otherwise None."""
+        claim = self._ending.claim_of(job.drop)
+        note = _read_note(claim.folder / f"publish-{job.id}") if claim is not None else None
+        path = self._outbox.root / job.folder / f"{job.name}.mp4"
+        return path if note and path.is_file() and _sha256(path) == note["sha256"] else None
+
     def publish(self, job: Job, render: Render, outputs: tuple[OutputFile, ...], client: Client) -> None:
-        """Fetch, verify, screen, mark and publish beside the lane; returns at once."""
+        """Fetch, verify, screen, mark and publish beside the lane; returns at once. A published job is only ended."""
         with self._lock:
             self._busy.add(job.id)
         self._pool.submit(self._finish, job, render, outputs, client)
@@ -164,6 +171,20 @@ class Publishing:
             LOG.info("%s: %s; left as it is", job.name, moved)
 
     def _publish(self, job: Job, render: Render, outputs: tuple[OutputFile, ...], client: Client) -> None:
+        file = self.published(job)
+        if file is None:
+            job, file, facts, warnings = self._make(job, render, outputs, client)
+        else:
+            facts, warnings = self._examiner.verify(file, render.expected)
+        if job.engine and job.engine.startswith("Reeldrop preview engine"):
+            warnings = ["Drawn by the preview engine: a stand-in by rules, no AI model ran.", *warnings]
+        output = _output(file, facts)
+        self._ending.end(job.id, State.DONE, outputs=[output], warnings=warnings, progress=1.0, stage="done", hold=None)
+        shutil.rmtree(self._work / job.id, ignore_errors=True)
+
+    def _make(
+        self, job: Job, render: Render, outputs: tuple[OutputFile, ...], client: Client
+    ) -> tuple[Job, Path, MediaFacts, list[str]]:
         self._register.change(job.id, stage="fetching", progress=0.96, hold=None)
         folder = self._work / job.id
         # An ffmpeg that outlived an earlier life may still be writing in there; what it writes goes with the folder.
@@ -178,13 +199,8 @@ class Publishing:
         marked = folder / "result.mp4"
         deliver(raw, marked, self._tags(job), container="mp4", codec="libx264", crf=18, deadline_s=_DELIVERY_DEADLINE_S)
         facts, _ = self._examiner.verify(marked, render.expected)
-        job = self._place(job, marked)
-        file = marked.name and f"{job.name}.mp4"
-        output = _output(file, marked, facts)
-        if job.engine and job.engine.startswith("Reeldrop preview engine"):
-            warnings = ["Drawn by the preview engine: a stand-in by rules, no AI model ran.", *warnings]
-        self._ending.end(job.id, State.DONE, outputs=[output], warnings=warnings, progress=1.0, stage="done")
-        shutil.rmtree(folder, ignore_errors=True)
+        job, file = self._place(job, marked)
+        return job, file, facts, warnings
 
     def _screen(self, raw: Path, facts: MediaFacts) -> None:
         screening = self._examiner.screen(raw, facts)
@@ -193,41 +209,33 @@ class Publishing:
             title = f"The result was screened as showing nudity (score {screening.score:.2f}) and was deleted."
             raise Failed(Problem("nudity_found", title, "Change the prompt or the picture and drop it again."))
 
-    def _place(self, job: Job, marked: Path) -> Job:
-        """Put the result into the outbox under the job's name, never over another file; safe to repeat."""
+    def _place(self, job: Job, marked: Path) -> tuple[Job, Path]:
+        """Put the result into the outbox under the job's name, never over another file."""
         claim = self._claim(job)
         sha256 = _sha256(marked)
         note = claim.folder / f"publish-{job.id}"
-        earlier = _read_note(note)
-        if earlier and self._outbox_has(job, earlier["sha256"]):
-            shutil.copyfile(self._outbox.root / job.folder / f"{job.name}.mp4", marked)
-            return job
         note.unlink(missing_ok=True)
         # Exclusively: where a folder is shared, only one of two daemons gets past this line.
         claim.disk.create(note, json.dumps({"job": job.id, "file": f"{job.name}.mp4", "sha256": sha256}).encode())
         while True:
             try:
-                self._outbox.publish(marked, f"{job.folder}/{job.name}.mp4")
+                return job, self._outbox.publish(marked, f"{job.folder}/{job.name}.mp4")
             except FileExistsError:
                 drop = self._store.drop(job.drop)
                 assert drop is not None
-                job = self._register.rename(job, self._register.free_name(drop, 1))
-            else:
-                return job
-
-    def _outbox_has(self, job: Job, sha256: str) -> bool:
-        path = self._outbox.root / job.folder / f"{job.name}.mp4"
-        return path.is_file() and _sha256(path) == sha256
+                # The drop's own name belongs to the batch where there is one.
+                name = self._register.free_name(drop, 1, job.name if job.batch else None)
+                job = self._register.rename(job, name)
 
     def _claim(self, job: Job) -> Claim:
         claim = self._ending.claim_of(job.drop)
-        if claim is None or not claim.folder.is_dir():
-            raise Unavailable(
-                "claim_gone",
-                "The job's folder in inbox/.reeldrop/claims/ is gone, so nothing of it is published.",
-                "Restart Reeldrop; if the inbox was taken over by another daemon, that one goes on with the job.",
-            )
-        return claim
+        if claim is not None and claim.folder.is_dir():
+            return claim
+        title = "The job's folder in inbox/.reeldrop/claims/ is gone, so nothing of it is published."
+        if claim is not None and (not claim.folder.parent.is_dir() or any(claim.folder.parent.glob(f"{job.drop}.*"))):
+            fix = "Mount the inbox again; if another daemon has taken it over, that one goes on with the job."
+            raise Unavailable("claim_gone", title, fix)
+        raise Failed(Problem("claim_gone", title, "Drop the job again, and leave that folder to Reeldrop."))
 
     def _tags(self, job: Job) -> dict[str, str]:
         """Return what goes into the file: the mark, and everything to render it again; no path, no host, no address."""
@@ -254,9 +262,9 @@ def _sha256(path: Path) -> str:
         return hashlib.file_digest(content, "sha256").hexdigest()
 
 
-def _output(file: str, path: Path, facts: MediaFacts) -> dict[str, Any]:
+def _output(path: Path, facts: MediaFacts) -> dict[str, Any]:
     return {
-        "file": file,
+        "file": path.name,
         "bytes": path.stat().st_size,
         "sha256": _sha256(path),
         "width": facts.width,

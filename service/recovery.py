@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from service.ending import Ending
 from service.inbox.claim import Claims
@@ -12,7 +12,14 @@ from service.register import Register
 from service.store import Store, utc_now
 
 
-def recover(store: Store, register: Register, claims: Claims, ending: Ending, admit: Callable[[Claim], None]) -> None:
+def recover(
+    store: Store,
+    register: Register,
+    claims: Claims,
+    ending: Ending,
+    admit: Callable[[Claim], None],
+    backends: Collection[str],
+) -> None:
     """Bring files, rows and claims together again; what was on its way goes on, nothing starts anew."""
     resumed = claims.resume()
     in_folders = {claim.drop_id for claim in resumed} | {path.name.rpartition(".")[0] for path in claims.unresumed}
@@ -25,6 +32,10 @@ def recover(store: Store, register: Register, claims: Claims, ending: Ending, ad
         _take_up(claim, store, register, ending, admit)
     for drop in store.waiting_drops():
         register.recall(drop.id)
+    for job in store.in_states(State.RUNNING):
+        if job.backend not in backends:
+            # The configuration has lost the backend that had it: another one takes it up, under the same prompt id.
+            register.move(job.id, State.QUEUED, backend=None, stage="")
     ending.close_all()
     ending.tidy()
 

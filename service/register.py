@@ -88,8 +88,8 @@ class Register:
         self.show(renamed)
         return renamed
 
-    def free_name(self, drop: Drop, jobs: int) -> str:
-        """Return the outbox name for a drop of so many jobs: its own, or NAME_2 and on where that is taken."""
+    def free_name(self, drop: Drop, jobs: int, base: str | None = None) -> str:
+        """Return the outbox name for a drop of so many jobs: its own (or base), or NAME_2 and on where it is taken."""
         folder = f"{drop.task}/{drop.grouping}" if drop.grouping else drop.task
 
         def is_taken(name: str) -> bool:
@@ -99,7 +99,7 @@ class Register:
                 for each in names
             )
 
-        return free_name(clean(drop.name), is_taken)
+        return free_name(base or clean(drop.name), is_taken)
 
     def show(self, job: Job, *, durable: bool = True) -> None:
         """Write the job's status file as the store has it; where the outbox refuses, `show_again` does it later."""
