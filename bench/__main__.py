@@ -1,4 +1,4 @@
-"""Run the measurements one after another and print their table; what is being measured is said on standard error."""
+"""Run the measurements one after another; each prints its rows of the table, standard error says what is at work."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 
 from bench import crashes, crowds, drops, idle, machine, server, starts
-from bench.figures import Figure, table
+from bench.figures import HEAD, Figure
 
 Measurement = Callable[[], list[Figure]]
 
@@ -48,12 +48,13 @@ def main() -> None:
     chosen = _QUICK if options.quick else _FULL
     if unknown := [name for name in options.names if name not in chosen]:
         parser.error(f"there is no measurement {unknown[0]}")
-    began_at, began_s, where = datetime.now(UTC), time.perf_counter(), machine.describe()
-    figures: list[Figure] = []
+    began_s = time.perf_counter()
+    print(f"{datetime.now(UTC):%Y-%m-%d}: {machine.describe()}\n\n{HEAD}", flush=True)
     for name in options.names or chosen:
         print(f"{time.perf_counter() - began_s:4.0f} s: {name}", file=sys.stderr, flush=True)
-        figures += chosen[name]()
-    print(f"{began_at:%Y-%m-%d}, {where}; {time.perf_counter() - began_s:.0f} s in all.\n\n{table(figures)}")
+        for figure in chosen[name]():
+            print(figure.row(), flush=True)
+    print(f"{time.perf_counter() - began_s:4.0f} s: the end", file=sys.stderr)
 
 
 if __name__ == "__main__":

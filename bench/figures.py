@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 #: With fewer runs a 95th percentile is only the largest one.
 _RUNS_FOR_P95 = 20
-_HEAD = "| what | runs | minimum | median | p95 | goal |\n| --- | ---: | ---: | ---: | ---: | --- |"
+HEAD = "| what | runs | minimum | median | p95 | goal |\n| --- | ---: | ---: | ---: | ---: | --- |"
 
 
 @dataclass(frozen=True)
@@ -51,8 +51,3 @@ class Figure:
 def percentile(values: Sequence[float], share: float) -> float:
     """Return the smallest value that this share of all values doesn't exceed."""
     return sorted(values)[max(0, math.ceil(share * len(values)) - 1)]
-
-
-def table(figures: Iterable[Figure]) -> str:
-    """Return the Markdown table."""
-    return "\n".join([_HEAD, *(figure.row() for figure in figures)])

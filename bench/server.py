@@ -10,7 +10,11 @@ from typing import Any
 import requests
 
 from bench.figures import Figure
-from bench.site import ROOT, engine, wait_until
+from bench.site import ROOT, TINY, engine, wait_until
+from service import config as configuration
+from service.jobfile import parse
+from service.library import load
+from service.workflow import bind
 
 _PAUSE_S = 0.02
 
@@ -22,7 +26,7 @@ def measure_engine(asks: int, posts: int) -> list[Figure]:
         posting = [_time_post(session, url, number) for number in range(-2, posts)][2:]
         idle = [_time_queue(session, url) for _ in range(asks)]
         busy: list[float] = []
-        _post(session, url, graph(steps=40, seed=posts + 1, size=512, frames=16))
+        _post(session, url, _graph("steps: 60\n", posts + 2))
         while (running := _rendering(session, url)) or not busy:
             if running:
                 busy.append(_time_queue(session, url))
@@ -34,15 +38,12 @@ def measure_engine(asks: int, posts: int) -> list[Figure]:
     ]
 
 
-def graph(*, steps: int, seed: int, size: int, frames: int) -> dict[str, Any]:
-    """Return the graph of text_to_video_basic with these values."""
-    made: dict[str, Any] = json.loads((ROOT / "workflows" / "text_to_video_basic.json").read_text(encoding="utf-8"))
-    for node in made.values():
-        if "steps" in node["inputs"]:
-            node["inputs"] |= {"steps": steps, "seed": seed}
-        if "batch_size" in node["inputs"]:
-            node["inputs"] |= {"width": size, "height": size, "batch_size": frames}
-    return made
+def _graph(settings: str, seed: int) -> dict[str, Any]:
+    """Return the graph that the daemon would send for such a job."""
+    library = load(configuration.parse(json.dumps({"workflows_dir": str(ROOT / "workflows")}), ROOT))
+    job = parse(f"prompt: a harbour at dawn\n{settings}".encode())
+    workflow = library.workflows["text_to_video_basic"]
+    return dict(bind(workflow, job.settings, seed, {}, f"bench/{seed}", library.defaults).graph)
 
 
 def _post(session: requests.Session, url: str, prompt: dict[str, Any]) -> float:
@@ -54,7 +55,7 @@ def _post(session: requests.Session, url: str, prompt: dict[str, Any]) -> float:
 
 
 def _time_post(session: requests.Session, url: str, number: int) -> float:
-    took_ms = _post(session, url, graph(steps=1, seed=number + 2, size=64, frames=2))
+    took_ms = _post(session, url, _graph(TINY, number + 2))
     wait_until(lambda: not _rendering(session, url), 30, "the queue is empty")
     return took_ms
 

@@ -143,12 +143,18 @@ def wait_until(met: Callable[[], bool], seconds: float, what: str, *, every_s: f
 
 @contextmanager
 def temporary_folder() -> Iterator[Path]:
-    """Give a folder that is gone afterwards, whatever is still being written there."""
+    """Give a folder that is gone afterwards."""
     folder = Path(tempfile.mkdtemp(prefix="reeldrop-bench-"))
+
+    def gone() -> bool:
+        shutil.rmtree(folder, ignore_errors=True)
+        return not folder.exists()
+
     try:
         yield folder
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        # After trouble an engine may write for a moment yet: it ends when its daemon's pipe closes.
+        wait_until(gone, _STOP_S, f"{folder} can be removed")
 
 
 @contextmanager
