@@ -33,9 +33,9 @@ def recover(
     for drop in store.waiting_drops():
         register.recall(drop.id)
     for job in store.in_states(State.RUNNING):
-        if job.backend not in backends:
-            # The configuration has lost the backend that had it: another one takes it up, under the same prompt id.
-            register.move(job.id, State.QUEUED, backend=None, stage="")
+        if backends and job.backend not in backends:
+            # The configuration has lost the backend that had it. Perhaps only its name: so it is looked for first.
+            register.change(job.id, backend=min(backends))
     ending.close_all()
     ending.tidy()
 
