@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -14,28 +13,20 @@ from service.ending import Ending
 from service.errors import Problem, Rejected
 from service.inbox.claim import ClaimLost, Claims, MembersChanged
 from service.inbox.giveback import forget_reason
-from service.inbox.look import has_writer, look
+from service.inbox.look import Trouble, look
 from service.inbox.record import Claim, Member
-from service.inbox.roots import kind_of
 from service.inbox.structure import structural_end
-from service.job import Drop, Hold, Job, State
+from service.job import Hold
 from service.reading import Dropped, Library, Missing, named_files, parse, read
 from service.register import Register
-from service.settling import FileFacts, Settling
+from service.settling import FileFacts
+from service.sightings import Seen, Sightings
+from service.stillness import Stillness
 from service.store import utc_now
 
 LOG = logging.getLogger(__name__)
 #: A job file over this size is no job file; the strict loader refuses it by name, so only this much is ever read.
 _JOB_FILE_BYTES = 1 << 20
-
-
-@dataclass
-class Seen:
-    """A drop that isn't claimed yet, as intake remembers it between two looks."""
-
-    drop: str
-    job: str
-    changed_s: float
 
 
 class Intake:
@@ -63,15 +54,13 @@ class Intake:
         self._ending = ending
         self._admit = admit
         self._monotonic = monotonic
-        self._new_id = new_id
-        self._settling = Settling()
-        self._share = kind_of(inbox) == "share" or config.watch.mode == "polling"
-        self._visible: dict[str, tuple[int, bool]] = {}
+        self._stillness = Stillness(inbox, config.watch)
         self._files: Mapping[str, FileFacts] = {}
         self._folder_changed_s: dict[str, float] = {}
-        self._seen: dict[str, Seen] = {}
+        self._sightings = Sightings(register, new_id)
         self._due_s: float | None = None
         self._pending = False
+        self._told: set[Trouble] = set()
         #: Whether the newest look found nothing that time alone will make whole.
         self.settled = False
         #: Files that are no drop and that nobody touches; `status` lists them.
@@ -81,11 +70,7 @@ class Intake:
 
     def recall(self) -> None:
         """Take up the drops that an earlier life of the daemon saw; the next look decides whether they are there."""
-        now = self._monotonic()
-        for drop in self._store.waiting_drops():
-            jobs = self._store.of_drop(drop.id)
-            if jobs and jobs[0].state is State.WAITING:
-                self._seen[drop.members[0]] = Seen(drop.id, jobs[0].id, now)
+        self._sightings.recall(self._monotonic())
 
     def step(self) -> float | None:
         """Look once and do what is due; return after how many seconds something may be due again, or None."""
@@ -94,19 +79,20 @@ class Intake:
         self._pending = False
         listing = look(self._inbox, list(self._library.tasks))
         self._note_changes(listing.files, now)
+        self._tell(listing.troubles)
         candidates, self.left_alone = group(listing.files, list(self._library.tasks))
-        whole = self._settling.observe(now, listing.files, self._quiet_s, self._busy)
+        whole = self._stillness.observe(now, listing.files)
         jobs = [candidate for candidate in candidates if candidate.kind != "media"]
-        self._forget_vanished({candidate.members[0] for candidate in candidates})
+        self._sightings.forget_vanished({candidate.members[0] for candidate in candidates})
         named = self._named(jobs, whole)
         for candidate in jobs:
-            self._consider(candidate, whole, now)
+            self._consider_safely(candidate, whole, now)
         wanted: list[str] = []
         for candidate in candidates:
             if candidate.kind == "media" and not self._consider_media(candidate, whole, named, now):
                 wanted += candidate.media
         self.companions_wanted = tuple(wanted)
-        due = self._settling.next_due_s(now)
+        due = self._stillness.next_due_s(now)
         self.settled = due is None and not self._pending
         return min((wait for wait in (due, self._due_s) if wait is not None), default=None)
 
@@ -116,41 +102,16 @@ class Intake:
         for path in self._files.keys() | files.keys():
             if self._files.get(path) != files.get(path):
                 self._folder_changed_s[_folder(path)] = now
-                if path in self._seen:
-                    self._seen[path].changed_s = now
+                self._sightings.changed(path, now)
         self._files = files
-        self._visible = {path: known for path, known in self._visible.items() if path in files}
 
-    def _quiet_s(self, path: str) -> float:
-        watch = self._config.watch
-        if self._share:
-            return watch.quiet_seconds_share
-        return watch.quiet_seconds_local if self._writers_visible(path) else watch.quiet_seconds
-
-    def _writers_visible(self, path: str) -> bool:
-        facts = self._files[path]
-        known = self._visible.get(path)
-        if known is None or known[0] != facts.inode:
-            known = (facts.inode, has_writer(self._inbox / path) is not None)
-            self._visible[path] = known
-        return known[1]
-
-    def _busy(self, path: str) -> bool:
-        return has_writer(self._inbox / path) is True
+    def _tell(self, troubles: Sequence[Trouble]) -> None:
+        for trouble in set(troubles) - self._told:
+            LOG.warning("%s: %s %s", trouble.folder, trouble.title, trouble.fix)
+        self._told = set(troubles)
 
     def _wait_s(self, seconds: float) -> None:
         self._due_s = seconds if self._due_s is None else min(self._due_s, seconds)
-
-    def _forget_vanished(self, present: set[str]) -> None:
-        for path in self._seen.keys() - present:
-            seen = self._seen.pop(path)
-            job = self._store.get(seen.job)
-            if job is not None and job.state is State.WAITING:
-                # Last of all it is forgotten: after a crash before that it is shown again, and vanishes again.
-                self._register.unshow(job)
-                with self._store.transaction():
-                    self._store.move(job.id, State.CANCELLED)
-                    self._store.mark_drop(seen.drop, returned_to="vanished")
 
     def _named(self, candidates: list[Candidate], whole: frozenset[str]) -> set[str]:
         """Return every media file that a job file names, now or at an earlier claim while it is the same file."""
@@ -163,16 +124,33 @@ class Intake:
             if candidate.members[0] in whole:
                 try:
                     job = parse(candidate.kind, self._text(candidate))
-                except Rejected:
+                except (Rejected, OSError):
                     continue
                 folder = PurePosixPath(candidate.members[0]).parent
                 named |= {str(folder / file) for file in named_files(job)}
         return named
 
+    def _consider_safely(self, candidate: Candidate, whole: frozenset[str], now: float) -> None:
+        """One file that can't be read or moved holds its own drop, never the ones that are looked at after it."""
+        try:
+            self._consider(candidate, whole, now)
+        except OSError as trouble:
+            seen = self._sightings.see(candidate, now)
+            name = PurePosixPath(candidate.members[0]).name
+            title = f"{name} can't be taken: {trouble.strerror or trouble}."
+            fix = "Give Reeldrop's user the right to read and move it, or drop a copy."
+            self._register.hold(seen.job, Hold("not_readable", title, fix, utc_now()))
+            self._wait_s(self._config.watch.rescan_seconds)
+
     # one drop --------------------------------------------------------------------------------------------------------
 
     def _consider(self, candidate: Candidate, whole: frozenset[str], now: float) -> None:
-        seen = self._seen.get(candidate.members[0]) or self._see(candidate, now)
+        seen = self._sightings.see(candidate, now)
+        odd = [path for path in candidate.members if self._files[path].kind != "file"]
+        if odd:
+            title = f"{PurePosixPath(odd[0]).name} is no plain file, but a link, pipe or device."
+            self._register.hold(seen.job, Hold("not_a_file", title, "Drop the file itself.", utc_now()))
+            return
         if not whole.issuperset(candidate.members):
             return
         unended = [path for path in candidate.media if not structural_end(self._inbox / path)]
@@ -196,7 +174,7 @@ class Intake:
 
     def _consider_media(self, candidate: Candidate, whole: frozenset[str], named: set[str], now: float) -> bool:
         """Return False where the media stays untouched because it wants a companion or a job file."""
-        if named.issuperset(candidate.media):
+        if named.issuperset(candidate.media) or any(self._files[path].kind != "file" for path in candidate.media):
             return True
         if not whole.issuperset(candidate.media):
             return True
@@ -212,7 +190,7 @@ class Intake:
             return False
         except Rejected:
             pass
-        seen = self._seen.get(candidate.members[0]) or self._see(candidate, now)
+        seen = self._sightings.see(candidate, now)
         unended = [path for path in candidate.media if not structural_end(self._inbox / path)]
         if unended:
             self._wait_for_the_rest(seen, unended, candidate, now)
@@ -231,27 +209,6 @@ class Intake:
             return None
         with (self._inbox / candidate.members[0]).open("rb") as file:
             return file.read(_JOB_FILE_BYTES + 1)
-
-    def _see(self, candidate: Candidate, now: float) -> Seen:
-        drop = Drop(
-            self._new_id(), candidate.task, candidate.grouping, candidate.name, candidate.kind, candidate.members
-        )
-        at = utc_now()
-        job = Job(
-            id=self._new_id(),
-            drop=drop.id,
-            kind="job",
-            batch=None,
-            task=drop.task,
-            grouping=drop.grouping,
-            name=self._register.free_name(drop, 1),
-            state=State.WAITING,
-            seen_at=at,
-            updated_at=at,
-        )
-        self._register.see(drop, job)
-        seen = self._seen[candidate.members[0]] = Seen(drop.id, job.id, now)
-        return seen
 
     def _wait_for_media(self, seen: Seen, missing: Missing, candidate: Candidate, now: float) -> None:
         self._wait(seen, Hold("media_missing", missing.title, missing.fix, utc_now()), candidate, now)
@@ -299,7 +256,7 @@ class Intake:
         for path, (size, mtime_ns) in record["named"].items():
             self._store.name_media(path, size, mtime_ns)
         self._store.mark_drop(seen.drop, claimed=True, members=list(candidate.members), kind=candidate.kind)
-        del self._seen[candidate.members[0]]
+        self._sightings.forget(candidate)
         forget_reason(claim, self._inbox)
         self._ending.keep(claim)
         self._admit(claim)

@@ -98,7 +98,7 @@ _BOTH_LENGTHS = {
     "fix": "Keep one of the two.",
     "field": "seconds",
 }
-_BESIDE = "Put it beside the job file or into inbox/media and write its name only, for example cat.jpg."
+_BESIDE = "Put it beside the job file and write its name only, for example cat.jpg."
 
 Name = Annotated[str, Field(max_length=200), AfterValidator(_check_text)]
 MediaName = Annotated[str, Field(max_length=1000), AfterValidator(_check_media_name)]
@@ -113,7 +113,7 @@ class JobSettings(Declared):
     )
     negative_prompt: Prompt | None = Field(None, description="What it must not show.", examples=["blurry"])
     image: MediaName | None = Field(
-        None, description="The picture to start from, beside the job file or in inbox/media.", examples=["cat.jpg"]
+        None, description="The picture to start from, a file beside the job file.", examples=["cat.jpg"]
     )
     workflow: Name | None = Field(
         None,

@@ -24,6 +24,8 @@ FLOORS: dict[str, float] = {
     # landing: what several steps of the hallway share
     "pursuit": 6,
     "servers": 6,
+    "stillness": 6,
+    "sightings": 6,
     "examination": 6,
     "ending": 6,
     "register": 5,

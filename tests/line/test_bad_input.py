@@ -236,3 +236,18 @@ def test_an_outbox_without_write_permission_holds_the_job_and_lets_it_go_on(worl
         finally:
             subprocess.run(["chattr", "-i", str(outbox)], check=True)
         world.until_state("text-to-video/harbour", "done")
+
+
+def test_a_link_and_a_folder_nobody_may_read_hold_themselves_and_nothing_else(world: World):
+    inbox = world.config.inbox_dir / "text-to-video"
+    with world:
+        secret = world.folder / "secret.yaml"
+        secret.write_text(GOOD)
+        (inbox / "a-link.yaml").symlink_to(secret)
+        os.mkfifo(inbox / "b-pipe.yaml")
+        world.drop("text-to-video/good.yaml", GOOD)
+        world.until_state("text-to-video/good", "done")
+        for name in ("a-link", "b-pipe"):
+            assert "no plain file" in world.until_hold(f"text-to-video/{name}", "not_a_file")["title"]
+    assert secret.read_text() == GOOD
+    assert (inbox / "a-link.yaml").is_symlink()

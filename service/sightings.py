@@ -1,0 +1,83 @@
+"""Sightings: drops that were seen and not claimed yet; each has its row and its status file from the first look."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from service.drops import Candidate
+from service.job import Drop, Job, State
+from service.register import Register
+from service.store import utc_now
+
+
+@dataclass
+class Seen:
+    """A drop that isn't claimed yet: its ids, and when its deciding file last changed on our own clock, in seconds."""
+
+    drop: str
+    job: str
+    changed_s: float
+
+
+class Sightings:
+    """Remembers by the path of the deciding file; what an earlier life saw is recalled from the store."""
+
+    def __init__(self, register: Register, new_id: Callable[[], str]) -> None:
+        self._register = register
+        self._store = register.store
+        self._new_id = new_id
+        self._seen: dict[str, Seen] = {}
+
+    def recall(self, now_s: float) -> None:
+        """Take up what an earlier life saw; the next look decides whether it is still there."""
+        for drop in self._store.waiting_drops():
+            jobs = self._store.of_drop(drop.id)
+            if jobs and jobs[0].state is State.WAITING:
+                self._seen[drop.members[0]] = Seen(drop.id, jobs[0].id, now_s)
+
+    def see(self, candidate: Candidate, now_s: float) -> Seen:
+        """Return what is known of a drop; at first sight it gets its row and its status file."""
+        path = candidate.members[0]
+        if path not in self._seen:
+            self._seen[path] = self._record(candidate, now_s)
+        return self._seen[path]
+
+    def changed(self, path: str, now_s: float) -> None:
+        """Note that a file is not as it was at the look before."""
+        if path in self._seen:
+            self._seen[path].changed_s = now_s
+
+    def forget(self, candidate: Candidate) -> None:
+        """Let go of a drop that is claimed."""
+        self._seen.pop(candidate.members[0], None)
+
+    def forget_vanished(self, present: set[str]) -> None:
+        """Cancel every drop whose deciding file is gone, and take its status file away."""
+        for path in self._seen.keys() - present:
+            seen = self._seen.pop(path)
+            job = self._store.get(seen.job)
+            if job is not None and job.state is State.WAITING:
+                self._store.move(job.id, State.CANCELLED)
+                self._store.mark_drop(seen.drop, returned_to="vanished")
+                self._register.unshow(job)
+
+    def _record(self, candidate: Candidate, now_s: float) -> Seen:
+        drop = Drop(
+            self._new_id(), candidate.task, candidate.grouping, candidate.name, candidate.kind, candidate.members
+        )
+        at = utc_now()
+        job = Job(
+            id=self._new_id(),
+            drop=drop.id,
+            kind="job",
+            batch=None,
+            task=drop.task,
+            grouping=drop.grouping,
+            name=self._register.free_name(drop, 1),
+            state=State.WAITING,
+            seen_at=at,
+            updated_at=at,
+        )
+        self._register.see(drop, job)
+        return Seen(drop.id, job.id, now_s)
