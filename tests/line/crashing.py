@@ -27,12 +27,13 @@ _FORK.set_forkserver_preload(["service.app", "service.comfy.client", "tests.faul
 
 @dataclass(frozen=True)
 class Kind:
-    """What is dropped: inbox path → bytes; which jobs it becomes, and how many of its files stay where they are."""
+    """What is dropped (inbox path → bytes), which jobs and status files it becomes, which of its files stay there."""
 
     drop: Mapping[str, bytes]
     jobs: tuple[str, ...]
     shows: tuple[str, ...]
     stays: frozenset[str] = frozenset()
+    frames: tuple[tuple[int, int], ...] = ((64, 64),) * 2
 
 
 def _blue() -> bytes:
@@ -42,6 +43,12 @@ def _blue() -> bytes:
 KINDS: Mapping[str, Kind] = {
     "text": Kind(
         {"text-to-video/cup.yaml": f"prompt: a cup\n{TINY}".encode()}, ("text-to-video/cup",), ("text-to-video/cup",)
+    ),
+    "shown": Kind(
+        {"text-to-video/cup.yaml": b"prompt: a cup\nwidth: 256\nheight: 256\nframes: 8\nsteps: 150\nseed: 1\n"},
+        ("text-to-video/cup",),
+        ("text-to-video/cup",),
+        frames=((256, 256),) * 8,
     ),
     "image": Kind(
         {"image-to-video/grün/cup.jpg": _blue(), "image-to-video/grün/cup.yaml": TINY.encode()},
@@ -180,7 +187,7 @@ class Scene:
         )
         for job in self.kind.jobs:
             path = self.folder / "outbox" / f"{job}.mp4"
-            assert frames_of(path) == [(64, 64)] * 2
+            assert frames_of(path) == list(self.kind.frames)
             assert self.status(job)["outputs"][0]["bytes"] == path.stat().st_size
 
     def _check_inbox(self) -> None:

@@ -34,6 +34,7 @@ POINTS = [
     ("image", "before 1 submit", "uploaded, not submitted"),
     ("text", "after 1 submit", "submitted, its answer heard by nobody"),
     ("batch", "before 2 submit", "one job renders, the other was about to be sent"),
+    ("shown", r"before 1 rename to outbox/.*/cup\.preview\.jpg", "a preview half written"),
     ("text", "before 1 fetch", "rendered, not fetched"),
     ("text", r"before 1 replace var/work/ID/raw\.mp4", "half fetched"),
     ("text", "before 1 examine screen", "fetched, not screened"),
@@ -61,16 +62,64 @@ def test_a_job_ends_once_after_a_kill(tmp_path: Path, engine_outside: str, kind:
     scene.check()
 
 
-@pytest.mark.parametrize(
-    "fuel",
-    ["after 1 submit", "before 1 fetch", "before 1 store.move done"],
-    ids=["rendering", "rendered", "published"],
-)
+def test_a_job_ends_once_though_its_recovery_is_killed_too(tmp_path: Path, engine_outside: str):
+    scene = Scene(tmp_path, "image", engine_outside)
+    assert scene.run("before 1 store.move done").killed
+    assert scene.run(r"after 1 rename to .*claims/ID$").killed
+    assert scene.run(r"before 1 rename to new inbox/done/.*/cup\.yaml").killed
+    scene.finish()
+    scene.check()
+
+
+@pytest.mark.parametrize("fuel", [r"after 1 unlink outbox/.*/cup\.status\.json", "after 1 store.change name"])
+def test_a_name_that_somebody_takes_meanwhile_leaves_no_second_status_file(
+    tmp_path: Path, engine_outside: str, fuel: str
+):
+    scene = Scene(tmp_path, "text", engine_outside)
+    assert scene.run("before 1 copy to outbox/").killed
+    theirs = tmp_path / "outbox" / "text-to-video" / "cup.mp4"
+    theirs.write_bytes(b"somebody's")
+    assert scene.run(fuel).killed
+    scene.finish()
+    assert scene.files("outbox")["text-to-video/cup.mp4"] == b"somebody's"
+    assert set(scene.files("outbox")) == {
+        "text-to-video/cup.mp4", "text-to-video/cup_2.mp4", "text-to-video/cup_2.status.json",
+    }  # fmt: skip
+    assert scene.posted() - scene.posted_before == 1
+
+
+def test_a_drop_that_vanishes_leaves_nothing_though_its_forgetting_is_killed(tmp_path: Path, engine_outside: str):
+    scene = Scene(tmp_path, "text", engine_outside)
+    assert scene.run(r"after 1 rename to outbox/.*/cup\.status").killed
+    (tmp_path / "inbox" / "text-to-video" / "cup.yaml").unlink()
+    assert scene.run("before 1 store.transaction of _forget_vanished").killed
+    scene.finish()
+    assert scene.states() == {"cup": "cancelled"}
+    assert scene.files("outbox") == {}
+
+
+def test_a_backend_that_was_given_another_name_goes_on_with_what_it_has(tmp_path: Path, engine_outside: str):
+    scene = Scene(tmp_path, "text", engine_outside)
+    assert scene.run("after 1 submit").killed
+    config = tmp_path / "config.yaml"
+    config.write_text(config.read_text().replace('"server"', '"big-one"'))
+    scene.finish()
+    scene.check()
+
+
+@pytest.mark.parametrize("fuel", ["after 1 submit", "before 1 fetch"], ids=["rendering", "rendered"])
 def test_the_embedded_engine_dies_with_its_daemon_and_the_job_ends_once_all_the_same(tmp_path: Path, fuel: str):
     scene = Scene(tmp_path, "text", None)
     assert scene.run(fuel).killed
     until(lambda: not engines_in(tmp_path), "the end of the engine")
     scene.finish()
+    scene.check()
+
+
+def test_what_is_published_is_not_rendered_again_though_its_engine_is_gone(tmp_path: Path):
+    scene = Scene(tmp_path, "text", None)
+    assert scene.run("before 1 store.move done").killed
+    assert "submit" not in scene.finish().effects
     scene.check()
 
 
@@ -91,6 +140,7 @@ def test_an_engine_that_dies_twice_under_a_job_fails_that_job_and_no_other(tmp_p
         first = kill_engine_at_work(world)
         kill_engine_at_work(world, but=first)
         status = world.until_state("text-to-video/harbour", "failed")
+        world.until_returned("rejected/text-to-video/harbour.reason.txt")
         assert status["error"]["code"] == "engine_died"
         assert "died 2 times" in world.reason("text-to-video/harbour")
         world.drop("text-to-video/lake.yaml", f"prompt: a lake\n{TINY}")
