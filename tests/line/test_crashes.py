@@ -92,7 +92,7 @@ def test_a_drop_that_vanishes_leaves_nothing_though_its_forgetting_is_killed(tmp
     scene = Scene(tmp_path, "text", engine_outside)
     assert scene.run(r"after 1 rename to outbox/.*/cup\.status").killed
     (tmp_path / "inbox" / "text-to-video" / "cup.yaml").unlink()
-    assert scene.run("before 1 store.transaction of _forget_vanished").killed
+    assert scene.run("before 1 store.transaction of forget_vanished").killed
     scene.finish()
     assert scene.states() == {"cup": "cancelled"}
     assert scene.files("outbox") == {}
