@@ -9,9 +9,10 @@ from bench.record import Recorder
 from bench.site import Site, engine, engine_of, moment
 from tests.faults.process import Process
 
-#: Renders for some seconds, so that it is still running when the new daemon comes.
-_LONG = "frames: 48\nsteps: 60\n"
-_JOB = "text-to-video/long"
+#: Renders for some seconds, so that it is still running at a server outside when the new daemon comes.
+_LONG = "frames: 24\nsteps: 50\n"
+_SHORT = "frames: 16\nsteps: 30\n"
+_JOB = "text-to-video/job"
 
 
 def measure_kill_outside(runs: int) -> list[Figure]:
@@ -28,7 +29,7 @@ def _outside(runs: int) -> list[float]:
     took = []
     for _ in range(runs):
         with engine() as url, Recorder(url) as server, Site.make(server.url) as site:
-            _kill_while_rendering(site)
+            _kill_while_rendering(site, _LONG)
             killed_s = time.perf_counter()
             with site.running():
                 took.append(server.arrival("GET /queue", killed_s) - killed_s)
@@ -41,16 +42,16 @@ def _embedded(runs: int) -> list[float]:
     took = []
     for _ in range(runs):
         with Site.make() as site:
-            _kill_while_rendering(site)
+            _kill_while_rendering(site, _SHORT)
             killed_at = time.time()
             with site.running() as daemon:
                 site.wait_for_done(_JOB)
-                took.append(moment(engine_of(daemon), site.prompt_of("long"), "execution_start") - killed_at)
+                took.append(moment(engine_of(daemon), site.prompt_of("job"), "execution_start") - killed_at)
     return took
 
 
-def _kill_while_rendering(site: Site) -> None:
-    site.text_job("long", _LONG)
+def _kill_while_rendering(site: Site, settings: str) -> None:
+    site.text_job("job", settings)
     with site.process() as daemon:
         _wait_for_progress(site, daemon)
         daemon.kill()
