@@ -39,10 +39,14 @@ class Outbox:
         """
         target = self._path(relative)
         self._disk.make_folders(target.parent)
-        for draft in _drafts(target):
-            self._disk.unlink(draft)
+        self.sweep(relative)
         self._disk.copy(source, target, target.with_name(f".{target.name}.{uuid4().hex[:12]}.part"))
         return target
+
+    def sweep(self, relative: str) -> None:
+        """Remove what an earlier try to publish under this name left half copied; a published file stays."""
+        for draft in _drafts(self._path(relative)):
+            self._disk.unlink(draft)
 
     def write_status(self, relative: str, document: Mapping[str, Any], durable: bool = True) -> None:  # noqa: FBT001, FBT002
         """Replace a status file with this document; state changes are written durably, progress needs not."""

@@ -175,6 +175,8 @@ class Publishing:
         if file is None:
             job, file, facts, warnings = self._make(job, render, outputs, client)
         else:
+            # Where a file gets its name by a hard link, a crash leaves the other name too.
+            self._outbox.sweep(f"{job.folder}/{file.name}")
             facts, warnings = self._examiner.verify(file, render.expected)
         if job.engine and job.engine.startswith("Reeldrop preview engine"):
             warnings = ["Drawn by the preview engine: a stand-in by rules, no AI model ran.", *warnings]

@@ -164,7 +164,7 @@ class Scene:
         with requests.Session() as session:
             session.trust_env = False
             queue = session.get(f"{self.url}/queue", timeout=10).json()
-            history = session.get(f"{self.url}/history", timeout=10).json()
+            history = session.get(f"{self.url}/history?max_items=10", timeout=10).json()
         rows = [*queue["queue_running"], *queue["queue_pending"], *(entry["prompt"] for entry in history.values())]
         return int(max((row[0] for row in rows), default=-1)) + 1
 
