@@ -113,7 +113,8 @@ class Admission:
             self._bind(reading, cell, inputs, identity["id"]) for cell, identity in zip(cells, identities, strict=True)
         ]
         name = claim.record.get("outbox_name") or self._register.free_name(drop, len(cells))
-        claim.save(outbox_name=name)
+        # Saved before any of it is used: after a crash the same seed, ids and name are taken up again.
+        claim.save(seed=seed, jobs=identities, outbox_name=name)
         self._save(claim, job, name, seed, reading, inputs, cells, bounds)
         self._queued()
 
@@ -140,18 +141,15 @@ class Admission:
         seed = settings.seed if settings.seed is not None else claim.record.get("seed")
         if seed is None:
             seed = self._draw_seed()
-        claim.save(seed=seed)
         return seed, expand(settings.model_copy(update={"seed": seed}))
 
     def _ids(self, claim: Claim, job: Job, jobs: int) -> list[dict[str, str]]:
-        """Return each job's id and prompt id, saved in the claim before anything uses them: a crash repeats them."""
+        """Return each job's id and prompt id: those that an earlier life saved in the claim, or new ones."""
         saved = claim.record.get("jobs")
         if saved and len(saved) == jobs:
             return list(saved)
         ids = [job.id] if jobs == 1 else [self._new_id() for _ in range(jobs)]
-        identities = [{"id": identity, "prompt_id": self._new_prompt_id()} for identity in ids]
-        claim.save(jobs=identities)
-        return identities
+        return [{"id": identity, "prompt_id": self._new_prompt_id()} for identity in ids]
 
     # the graph -------------------------------------------------------------------------------------------------------
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -61,6 +62,7 @@ class Intake:
         self._due_s: float | None = None
         self._pending = False
         self._told: set[Trouble] = set()
+        self._beside: dict[str, list[str]] = {}
         #: Whether the newest look found nothing that time alone will make whole.
         self.settled = False
         #: Files that are no drop and that nobody touches; `status` lists them.
@@ -80,6 +82,9 @@ class Intake:
         listing = look(self._inbox, list(self._library.tasks))
         self._note_changes(listing.files, now)
         self._tell(listing.troubles)
+        self._beside = defaultdict(list)
+        for path in listing.files:
+            self._beside[_folder(path)].append(PurePosixPath(path).name)
         candidates, self.left_alone = group(listing.files, list(self._library.tasks))
         whole = self._stillness.observe(now, listing.files)
         jobs = [candidate for candidate in candidates if candidate.kind != "media"]
@@ -200,7 +205,7 @@ class Intake:
 
     def _dropped(self, candidate: Candidate) -> Dropped:
         folder = _folder(candidate.members[0])
-        beside = frozenset(PurePosixPath(path).name for path in self._files if _folder(path) == folder)
+        beside = frozenset(self._beside.get(folder, ()))
         names = tuple(PurePosixPath(path).name for path in candidate.media)
         return Dropped(candidate.task, candidate.name, candidate.kind, self._text(candidate), names, beside)
 
@@ -263,4 +268,4 @@ class Intake:
 
 
 def _folder(path: str) -> str:
-    return str(PurePosixPath(path).parent)
+    return path.rpartition("/")[0]
