@@ -135,14 +135,15 @@ class Socket:
         except (websocket.WebSocketException, OSError) as trouble:
             return heard, trouble
         finally:
+            # Fresh at once: a prompt sent before the next connection is up is heard from then on.
+            self._connections += 1
+            self.client_id = f"{self._first_client_id}-{self._connections}"
             self._hang_up()
             opened.shutdown()  # type: ignore[no-untyped-call]
         return heard, None
 
     def _connect(self, opened: websocket.WebSocket) -> str:
-        number, self._connections = self._connections, self._connections + 1
-        client_id = self._first_client_id if number == 0 else f"{self._first_client_id}-{number}"
-        self.client_id = client_id
+        client_id = self.client_id
         wire = self._dial()
         # The library's own limit counts for each byte of the handshake.
         guard = threading.Timer(self._handshake_s, self._cut)
