@@ -14,7 +14,7 @@ _WEIGHT_LIGHT = 1.0
 _KINDS: tuple[tuple[re.Pattern[str], str, float], ...] = tuple(
     (re.compile(pattern), words, weight)
     for pattern, words, weight in (
-        (r"KSamplerSelect|SamplingSD3|ModelSampling|Scheduler", "preparing", _WEIGHT_LIGHT),
+        (r"KSamplerSelect|SamplingSD3|ModelSampling|Scheduler|CFGGuid", "preparing", _WEIGHT_LIGHT),
         (r"EvolvedSampling|ContextOptions|ApplyAnimateDiff", "preparing", _WEIGHT_LIGHT),
         (r"Sampler|MagicAnimate$", "sampling", _WEIGHT_SAMPLING),
         (r"VAEDecode", "decoding", _WEIGHT_HEAVY),

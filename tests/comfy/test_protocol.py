@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from service.comfy import stages
-from service.comfy.protocol import AskHistory, Event, Preview, Progress, Run, Started
+from service.comfy.protocol import AskHistory, Event, Preview, Progress, Run, Started, StillPending, StillRunning
 from tests.comfy.recorded import (
     JPEG,
     SAMPLER_GRAPH,
@@ -117,6 +117,23 @@ def test_by_default_the_sampler_is_most_of_the_whole() -> None:
     assert weights["3"] == max(weights.values())
     many_steps = {"class_type": "KSampler", "inputs": {"steps": 30}}
     assert stages.weight_of(many_steps) > sum(weights.values()) / 2
+
+
+def test_a_prompt_that_is_sent_again_starts_over() -> None:
+    run = running()
+    (half,) = run.hear(said("progress", prompt_id="p", node="3", value=2, max=4))
+    run.posted(100.0)
+    (_, begun) = run.hear(said("execution_start", prompt_id="p"))
+    assert isinstance(half, Progress)
+    assert begun == Progress(0.0, "starting", None)
+
+
+def test_a_look_says_where_a_render_stands_when_no_message_does() -> None:
+    run = Run("p", SAMPLER_GRAPH)
+    assert run.standing(StillPending()).stage == "waiting in ComfyUI's queue"
+    assert run.standing(StillRunning()).stage == "rendering"
+    *_, told = run.hear(said("progress", prompt_id="p", node="3", value=2, max=4))
+    assert run.standing(StillRunning()) == told
 
 
 @pytest.mark.parametrize("weight", [-1.0, float("nan"), float("inf")])
