@@ -27,7 +27,7 @@ from service.inbox.lease import Lease, take
 from service.inbox.roots import kind_of, marker
 from service.inbox.watch import Watch
 from service.intake import Intake
-from service.job import LIVE, Job, State, new_id
+from service.job import LIVE, Hold, Job, State, new_id
 from service.lane import Lane
 from service.library import load
 from service.outbox import Outbox
@@ -35,7 +35,7 @@ from service.publishing import Publishing
 from service.recovery import recover
 from service.register import Register
 from service.servers import Embedded, Remote
-from service.store import Store
+from service.store import Store, utc_now
 
 LOG = logging.getLogger(__name__)
 #: Every thread is given this long to end; what it was doing is found again at the next start.
@@ -184,6 +184,9 @@ class App:
     def _wake_lanes(self) -> None:
         for lane in self.lanes:
             lane.wake()
+        if not self.lanes:
+            hold = Hold("no_backend", "No ComfyUI is configured.", "Name one under backends in config.yaml.", utc_now())
+            self.register.hold_queued(hold)
 
     # life ------------------------------------------------------------------------------------------------------------
 

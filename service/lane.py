@@ -33,8 +33,6 @@ _IDLE_PROBE_S = 30.0
 _BACKOFF_S = (0.5, 1.0, 2.0, 5.0, 10.0)
 #: An engine of ours that dies this often under one job is felled by that job.
 _DEATHS_JUDGED = 2
-#: More files than this aren't rewritten for a hold that all queued jobs share.
-_SHARED_HOLD_FILES = 100
 #: Fetching, verifying, screening and publishing are the rest of a job's progress.
 _RENDER_SHARE = 0.95
 #: Before this much is done, loading models says nothing about how long the rest takes.
@@ -174,10 +172,10 @@ class Lane:
             self._disconnect()
             self._connection = Connection(url, self._new_client_id(), self._ear)
             self.object_info = self._connection.object_info
+            # Holds of an earlier life as well: nobody else would take them away.
+            self._register.hold_queued(None)
         if self._failures:
             LOG.info("%s answers again", self.name)
-            for job in self._store.in_states(State.QUEUED, limit=_SHARED_HOLD_FILES):
-                self._register.hold(job.id, None)
         self._failures = 0
         self.trouble = None
         return self._connection
@@ -194,8 +192,9 @@ class Lane:
         # A server that comes back may be another one: what it can do is asked anew, under a client id of its own.
         self._disconnect()
         hold = Hold(away.code, away.title, away.fix, utc_now())
-        for job in self._store.in_states(State.RUNNING, State.QUEUED, limit=_SHARED_HOLD_FILES):
-            if job.state is State.QUEUED or (job.backend == self.name and job.id not in self._publisher.busy()):
+        self._register.hold_queued(hold)
+        for job in self._store.in_states(State.RUNNING):
+            if job.backend == self.name and job.id not in self._publisher.busy():
                 self._register.hold(job.id, hold)
         LOG.log(logging.DEBUG if self._failures else logging.WARNING, "%s: %s", self.name, away)
         wait_s = _BACKOFF_S[min(self._failures, len(_BACKOFF_S) - 1)]
@@ -207,7 +206,7 @@ class Lane:
     def _work(self, connection: Connection) -> None:
         # Asked before the states: a job that ends meanwhile must not look like one that nobody works on.
         busy = self._publisher.busy()
-        running = self._store.in_states(State.RUNNING, limit=_SHARED_HOLD_FILES)
+        running = self._store.in_states(State.RUNNING)
         job = next_job(running + self._store.in_states(State.QUEUED, limit=1), self.name, busy)
         if job is None:
             self._rest()

@@ -16,6 +16,8 @@ from service.store import Store
 LOG = logging.getLogger(__name__)
 #: Status files on a local disk follow progress at most this often.
 PROGRESS_INTERVAL_S = 0.5
+#: More files than this aren't rewritten for a hold that all queued jobs share.
+SHARED_HOLD_FILES = 100
 
 
 class Register:
@@ -66,6 +68,11 @@ class Register:
             self.change(job_id, hold=hold)
             if hold:
                 self.store.log("hold", drop=job.drop, job=job.id, detail=hold.title)
+
+    def hold_queued(self, hold: Hold | None) -> None:
+        """Say the same on the next queued jobs; the others' files get it as they come up."""
+        for job in self.store.in_states(State.QUEUED, limit=SHARED_HOLD_FILES):
+            self.hold(job.id, hold)
 
     def progress(self, job_id: str, fraction: float, stage: str, eta_seconds: int | None) -> bool:
         """Show progress, at most twice a second and without fsync; return whether there was room for it."""

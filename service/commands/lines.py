@@ -49,11 +49,21 @@ class Lines:
         if job.kind == "batch":
             return
         with self._lock:
+            # The newest stands last, so that a daemon that runs for months forgets the oldest, not what is live.
+            self._jobs.pop(job.id, None)
             self._jobs[job.id] = job
+            if job.state in ENDED:
+                self._forget_oldest_ended()
             said = (job.state, job.hold.title if job.hold else "")
             if self._live is None and self._told.get(job.id) != said:
                 self._told[job.id] = said
                 click.echo(plain(job))
+
+    def _forget_oldest_ended(self) -> None:
+        ended = [known for known, job in self._jobs.items() if job.state in ENDED]
+        for known in ended[:-_SHOWN]:
+            del self._jobs[known]
+            self._told.pop(known, None)
 
     def refresh(self) -> bool:
         """Draw the live lines anew; returns False, so that it can be handed to a loop that ends on True."""

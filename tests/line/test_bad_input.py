@@ -251,3 +251,12 @@ def test_a_link_and_a_folder_nobody_may_read_hold_themselves_and_nothing_else(wo
             assert "no plain file" in world.until_hold(f"text-to-video/{name}", "not_a_file")["title"]
     assert secret.read_text() == GOOD
     assert (inbox / "a-link.yaml").is_symlink()
+
+
+def test_without_any_backend_a_job_waits_and_says_what_to_configure(tmp_path):
+    world = World(tmp_path, None, engine="off")
+    with world:
+        world.drop("text-to-video/harbour.yaml", GOOD)
+        hold = world.until_hold("text-to-video/harbour", "no_backend")
+    assert "backends" in hold["fix"]
+    assert world.status("text-to-video/harbour")["state"] == "queued"
