@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -54,7 +55,7 @@ def main() -> None:
         print(f"{time.perf_counter() - began_s:4.0f} s: {name}", file=sys.stderr, flush=True)
         for figure in chosen[name]():
             print(figure.row(), flush=True)
-    print(f"{time.perf_counter() - began_s:4.0f} s: the end", file=sys.stderr)
+    print(f"\n{time.perf_counter() - began_s:.0f} s in all, load average {os.getloadavg()[0]:.1f} at the end")
 
 
 if __name__ == "__main__":
