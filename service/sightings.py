@@ -58,9 +58,11 @@ class Sightings:
             seen = self._seen.pop(path)
             job = self._store.get(seen.job)
             if job is not None and job.state is State.WAITING:
-                self._store.move(job.id, State.CANCELLED)
-                self._store.mark_drop(seen.drop, returned_to="vanished")
+                # Last of all it is forgotten: after a crash before that it is shown again, and vanishes again.
                 self._register.unshow(job)
+                with self._store.transaction():
+                    self._store.move(job.id, State.CANCELLED)
+                    self._store.mark_drop(seen.drop, returned_to="vanished")
 
     def _record(self, candidate: Candidate, now_s: float) -> Seen:
         drop = Drop(
