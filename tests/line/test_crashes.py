@@ -26,7 +26,7 @@ POINTS = [
     ("shared", r"before 1 replace var/work/ID/shared-image\.jpg", "the named picture half copied"),
     ("image", "before 1 examine probe", "claimed, nothing examined"),
     ("image", "before 1 examine prepare", "examined, nothing made ready"),
-    ("text", r"before 3 rename to .*claims/ID/claim\.json", "a seed drawn, no prompt id"),
+    ("text", r"before 2 rename to .*claims/ID/claim\.json", "a seed and a prompt id drawn, not saved"),
     ("text", "before 1 store.transaction of _save", "bound, not queued"),
     ("batch", "after 1 store.transaction of _save", "a batch queued, not shown"),
     ("text", "before 1 store.move running", "queued, not taken"),
