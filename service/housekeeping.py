@@ -44,7 +44,7 @@ class Housekeeping:
 
 
 def tidy(engine_folder: Path, now_s: float) -> None:
-    """Remove what the embedded engine rendered over an hour ago: results are fetched at once, names never come twice."""
+    """Remove what the embedded engine rendered over an hour ago: results are fetched at once, names come once."""
     for folder in (engine_folder / "output" / "reeldrop", engine_folder / "temp" / "reeldrop"):
         for entry in folder.iterdir() if folder.is_dir() else ():
             if now_s - entry.stat().st_mtime > _KEEP_ENGINE_FILES_S:

@@ -40,7 +40,7 @@ class Context(Protocol):
         """Raise Interrupted if the prompt was interrupted; call it before each frame and each step."""
 
     def progress(self, value: int, maximum: int, preview: Any | None = None) -> None:
-        """Tell the client that value of maximum steps are done; preview is an RGB uint8 array (height, width, 3) or None."""
+        """Tell the client that value of maximum steps are done; preview is RGB uint8 (height, width, 3) or None."""
 
     def send_binary(self, event: int, payload: bytes) -> None:
         """Send a binary frame of this event type to the prompt's client."""
@@ -48,7 +48,7 @@ class Context(Protocol):
 
 @dataclass(frozen=True)
 class Result:
-    """What a node gives back: one value per output slot, and what history shows of it (`ui`) if it is an output node."""
+    """What a node gives back: one value per output slot, and, of an output node, what history shows (`ui`)."""
 
     values: tuple[Any, ...] = ()
     ui: Mapping[str, Any] | None = None

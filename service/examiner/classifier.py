@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import os
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -34,8 +35,11 @@ class OpenNsfw:
     """The default classifier; making one raises Unavailable if its model is missing or isn't the one we know."""
 
     def __init__(self) -> None:
+        # Version 1.32's wheel reports its use to its maker and keeps a device id in ~/.cache unless told otherwise.
+        os.environ["ORT_DISABLE_TELEMETRY"] = "1"
         import onnxruntime  # noqa: PLC0415, the daemon imports this module and must stay small
 
+        onnxruntime.disable_telemetry_events()
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = 1
         options.inter_op_num_threads = 1

@@ -1,4 +1,8 @@
 import hashlib
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -71,3 +75,17 @@ def test_the_default_classifier_works_inside_the_child(tmp_path):
     ((_, pixels),) = facts.sampled(path)
     assert screening.score == pytest.approx(OpenNsfw().score(pixels), abs=1e-6)
     assert (screening.hit, screening.samples) == (False, 1)
+
+
+def test_the_screen_reports_nothing_and_leaves_nothing_behind(tmp_path: Path):
+    code = (
+        "import numpy as np\n"
+        "from service.examiner import OpenNsfw\n"
+        "OpenNsfw().score(np.zeros((64, 64, 3), np.uint8))\n"
+    )  # fmt: skip
+    home, scratch = tmp_path / "home", tmp_path / "scratch"
+    home.mkdir()
+    scratch.mkdir()
+    environment = {**os.environ, "HOME": str(home), "TMPDIR": str(scratch), "XDG_CACHE_HOME": str(home / ".cache")}
+    subprocess.run([sys.executable, "-c", code], check=True, env=environment, timeout=25)
+    assert [path for folder in (home, scratch) for path in folder.rglob("*")] == []

@@ -1,3 +1,4 @@
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,7 +10,10 @@ from tests.line.world import ROOT, World
 
 @pytest.fixture(scope="session")
 def engine_outside(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """An engine that lives outside every daemon of the tests, like somebody's ComfyUI."""
+    """A server that lives outside every daemon of the tests: an engine of ours, or the ComfyUI at COMFY_URL."""
+    if url := os.environ.get("COMFY_URL"):
+        yield url
+        return
     engine = EmbeddedEngine(tmp_path_factory.mktemp("engine"), ROOT / "models" / "models.yaml")
     yield engine.start()
     engine.stop()

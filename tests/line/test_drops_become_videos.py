@@ -29,7 +29,8 @@ def test_a_job_file_alone_becomes_a_video(world: World):
     assert status["progress"] == 1
     assert status["settings"]["prompt"] == "a harbour at dawn"
     assert status["outputs"][0]["file"] == "harbour.mp4"
-    assert any("preview engine" in warning for warning in status["warnings"])
+    drawn = "preview engine" in status["engine"]
+    assert any("preview engine" in warning for warning in status["warnings"]) is drawn
     assert world.inbox() == ["done/text-to-video/harbour.yaml"]
 
 
