@@ -58,9 +58,11 @@ FLOORS: dict[str, float] = {
     "drops": 2,
     "node_classes": 1,
     "settling": 1,
+    "crew": 1,
     "naming": 1,
     "schedule": 1,
     "status": 1,
+    "disk_trouble": 1,
     # ground: shared by service and engine
     "media": 0.5,
     "engine": 0.5,
