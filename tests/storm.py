@@ -70,7 +70,10 @@ def main() -> int:
     began = time.monotonic()
     outcomes += _run(left, options.workers, folder, notes)
     _print_table(outcomes, time.monotonic() - began)
-    return 1 if any(outcome.wrong for outcome in outcomes) else 0
+    if any(outcome.wrong for outcome in outcomes):
+        return 1
+    shutil.rmtree(folder)
+    return 0
 
 
 def _options() -> argparse.Namespace:
