@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+from pathlib import PurePath
 
 from service.errors import Unavailable
 
@@ -30,5 +31,5 @@ def unavailable_of(error: OSError) -> Unavailable:
 def _name_of(filename: object) -> str:
     if not isinstance(filename, str | bytes | os.PathLike):
         return "its files"
-    name = os.path.basename(os.fsdecode(filename).rstrip("/"))
+    name = PurePath(os.fsdecode(filename)).name
     return name.encode("utf-8", "replace").decode() or "its files"
