@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import logging
+import sqlite3
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from service.config import Config
 from service.drops import Candidate, group
 from service.ending import Ending
-from service.errors import Problem, Rejected
+from service.errors import Problem, Rejected, internal_problem
 from service.inbox.claim import ClaimLost, Claims, MembersChanged
 from service.inbox.giveback import forget_reason
 from service.inbox.look import Trouble, look
@@ -61,6 +63,8 @@ class Intake:
         self._sightings = Sightings(register, new_id)
         self._due_s: float | None = None
         self._pending = False
+        #: Deciding files over which we stumbled; told once for as long as they stay the same.
+        self._faults: dict[str, FileFacts] = {}
         self._told: set[Trouble] = set()
         self._beside: dict[str, list[str]] = {}
         #: Whether the newest look found nothing that time alone will make whole.
@@ -91,11 +95,12 @@ class Intake:
         self._sightings.forget_vanished({candidate.members[0] for candidate in candidates})
         named = self._named(jobs, whole)
         for candidate in jobs:
-            self._consider_safely(candidate, whole, now)
+            self._safely(candidate, now, partial(self._consider, candidate, whole, now))
         wanted: list[str] = []
         for candidate in candidates:
-            if candidate.kind == "media" and not self._consider_media(candidate, whole, named, now):
-                wanted += candidate.media
+            if candidate.kind == "media":
+                consider = partial(self._consider_media, candidate, whole, named, now)
+                wanted += candidate.media if self._safely(candidate, now, consider) is False else ()
         self.companions_wanted = tuple(wanted)
         due = self._stillness.next_due_s(now)
         self.settled = due is None and not self._pending
@@ -135,17 +140,32 @@ class Intake:
                 named |= {str(folder / file) for file in named_files(job)}
         return named
 
-    def _consider_safely(self, candidate: Candidate, whole: frozenset[str], now: float) -> None:
-        """One file that can't be read or moved holds its own drop, never the ones that are looked at after it."""
+    def _safely(self, candidate: Candidate, now: float, consider: Callable[[], bool | None]) -> bool | None:
+        """One drop that can't be read or moved, or that we stumble over, never stops those that come after it."""
         try:
-            self._consider(candidate, whole, now)
+            return consider()
         except OSError as trouble:
             seen = self._sightings.see(candidate, now)
             name = PurePosixPath(candidate.members[0]).name
             title = f"{name} can't be taken: {trouble.strerror or trouble}."
             fix = "Give Reeldrop's user the right to read and move it, or drop a copy."
             self._register.hold(seen.job, Hold("not_readable", title, fix, utc_now()))
-            self._wait_s(self._config.watch.rescan_seconds)
+        except sqlite3.Error:
+            # Without its database nothing more can be said of any drop.
+            raise
+        except Exception:  # a fault of ours holds the drop, never the daemon
+            if self._faults.get(candidate.members[0]) != self._files[candidate.members[0]]:
+                LOG.exception("%s: a fault in Reeldrop while looking at it", candidate.members[0])
+            self._hold_for_our_fault(candidate)
+        self._wait_s(self._config.watch.rescan_seconds)
+        return None
+
+    def _hold_for_our_fault(self, candidate: Candidate) -> None:
+        path = candidate.members[0]
+        self._faults[path] = self._files[path]
+        if seen := self._sightings.known(path):
+            fault = internal_problem("looking at it")
+            self._register.hold(seen.job, Hold(fault.code, fault.title, fault.fix, utc_now()))
 
     # one drop --------------------------------------------------------------------------------------------------------
 

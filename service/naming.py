@@ -13,6 +13,8 @@ MAX_BYTES = 180
 _REFUSED = frozenset('<>:"/\\|?*')
 # Control characters, lone surrogates, unassigned characters (APFS refuses them), line separators.
 _REFUSED_CATEGORIES = frozenset({"Cc", "Cs", "Cn", "Zl", "Zp"})
+# They make a name read as another one: of "cat<U+202E>4pm.exe" people see "catexe.mp4".
+_TURNS_TEXT = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 # SMB clients store the characters that Windows refuses as these, so such a name turns into another one on a share.
 _SMB_FIRST, _SMB_LAST = "\uf000", "\uf0ff"
 _DEVICE = re.compile(
@@ -25,11 +27,17 @@ def clean(name: str) -> str:
     """
     Return the name that Windows, SMB, macOS and Linux all take: NFC, 1 to 180 bytes of UTF-8, no dot in front.
 
-    What they refuse becomes `_`; cleaning a clean name changes nothing.
+    What they refuse becomes `_`, what turns the direction of text is taken out; cleaning a clean name changes nothing.
     """
-    allowed = "".join(_allowed(character) for character in unicodedata.normalize("NFC", name))
+    straight = "".join(character for character in name if character not in _TURNS_TEXT)
+    allowed = "".join(_allowed(character) for character in unicodedata.normalize("NFC", straight))
     kept = _cut(allowed.lstrip(" ."), MAX_BYTES) or _UNNAMED
     return _cut(f"_{kept}", MAX_BYTES) if _DEVICE.fullmatch(kept) else kept
+
+
+def clean_folder(folder: str) -> str:
+    """Return a relative POSIX path of folders with each of its parts cleaned; empty stays empty."""
+    return "/".join(map(clean, folder.split("/"))) if folder else ""
 
 
 def numbered(name: str, number: int) -> str:

@@ -8,6 +8,7 @@ from service.ending import Ending
 from service.inbox.claim import Claims
 from service.inbox.record import Claim
 from service.job import Drop, Job, State
+from service.naming import clean, clean_folder
 from service.register import Register
 from service.store import Store, utc_now
 
@@ -56,7 +57,9 @@ def _take_up(claim: Claim, store: Store, register: Register, ending: Ending, adm
 def _drop_of(claim: Claim) -> Drop:
     record = claim.record
     members = tuple(member.path for member in claim.members)
-    return Drop(claim.drop_id, record["task"], record["grouping"], record["name"], record["kind"], members)
+    return Drop(
+        claim.drop_id, record["task"], clean_folder(record["grouping"]), clean(record["name"]), record["kind"], members
+    )
 
 
 def _waiting(claim: Claim) -> Job:
@@ -68,8 +71,8 @@ def _waiting(claim: Claim) -> Job:
         kind="job",
         batch=None,
         task=record["task"],
-        grouping=record["grouping"],
-        name=record.get("outbox_name") or record["name"],
+        grouping=clean_folder(record["grouping"]),
+        name=record.get("outbox_name") or clean(record["name"]),
         state=State.WAITING,
         seen_at=at,
         updated_at=at,

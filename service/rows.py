@@ -13,13 +13,28 @@ COLUMNS = tuple(column.name for column in fields(Job))
 JSON_COLUMNS = frozenset({"settings", "adjusted", "inputs", "outputs", "warnings", "error"})
 
 
+def sound(text: str) -> str:
+    """Return a text that SQLite takes: what stands in a file name for bytes that are no UTF-8 becomes `?`."""
+    return text.encode("utf-8", "replace").decode()
+
+
+def text_of(path: str) -> str:
+    """Return a path as its column holds it, exactly: one whose bytes are no UTF-8 as JSON in ASCII."""
+    return path if sound(path) == path else json.dumps(path)
+
+
+def path_of(text: str) -> str:
+    """Return the path that a column holds; none begins with a quotation mark itself, for tasks don't."""
+    return json.loads(text) if text.startswith('"') else text
+
+
 def stored(column: str, value: Any) -> Any:
     """Return a job's value as its column holds it."""
     if column in JSON_COLUMNS:
-        return None if value is None else json.dumps(value, ensure_ascii=False)
+        return None if value is None else sound(json.dumps(value, ensure_ascii=False))
     if isinstance(value, Hold):
-        return json.dumps(asdict(value), ensure_ascii=False)
-    return value
+        return sound(json.dumps(asdict(value), ensure_ascii=False))
+    return sound(value) if isinstance(value, str) else value
 
 
 def row_of(job: Job) -> dict[str, Any]:
@@ -48,5 +63,5 @@ def drop_of(row: sqlite3.Row) -> Drop:
         kind=row["kind"],
         members=tuple(json.loads(row["members"])),
         claimed=bool(row["claimed"]),
-        returned_to=row["returned_to"],
+        returned_to=path_of(row["returned_to"]) if row["returned_to"] else None,
     )

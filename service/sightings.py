@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from service.drops import Candidate
 from service.job import Drop, Job, State
+from service.naming import clean, clean_folder
 from service.register import Register
 from service.store import utc_now
 
@@ -35,6 +36,10 @@ class Sightings:
             jobs = self._store.of_drop(drop.id)
             if jobs and jobs[0].state is State.WAITING:
                 self._seen[drop.members[0]] = Seen(drop.id, jobs[0].id, now_s)
+
+    def known(self, path: str) -> Seen | None:
+        """Return what is known of the drop with this deciding file, or None at first sight."""
+        return self._seen.get(path)
 
     def see(self, candidate: Candidate, now_s: float) -> Seen:
         """Return what is known of a drop; at first sight it gets its row and its status file."""
@@ -66,7 +71,12 @@ class Sightings:
 
     def _record(self, candidate: Candidate, now_s: float) -> Seen:
         drop = Drop(
-            self._new_id(), candidate.task, candidate.grouping, candidate.name, candidate.kind, candidate.members
+            self._new_id(),
+            candidate.task,
+            clean_folder(candidate.grouping),
+            clean(candidate.name),
+            candidate.kind,
+            candidate.members,
         )
         at = utc_now()
         job = Job(

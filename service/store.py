@@ -15,7 +15,7 @@ from typing import Any
 from sqlite_utils import Database, Migrations
 
 from service.job import MOVES, Drop, Expected, Job, Render, State
-from service.rows import COLUMNS, drop_of, job_of, row_of, stored
+from service.rows import COLUMNS, drop_of, job_of, path_of, row_of, sound, stored, text_of
 
 _MIGRATIONS = Migrations("reeldrop")
 _SCHEMA = Path(__file__).with_name("schema.sql")
@@ -130,6 +130,8 @@ class Store:
         """Save where a drop's files are (`claimed`, `returned_to`) or what it is made of (`members`, `kind`)."""
         if "members" in changes:
             changes["members"] = json.dumps(changes["members"])
+        if changes.get("returned_to"):
+            changes["returned_to"] = text_of(changes["returned_to"])
         assert changes.keys() <= {"claimed", "returned_to", "members", "kind"}
         assignments = ", ".join(f"{column} = ?" for column in changes)
         with self.transaction():
@@ -259,7 +261,7 @@ class Store:
         with self.transaction():
             self._connection.execute(
                 'INSERT INTO events (at, "drop", job, event, detail) VALUES (?, ?, ?, ?, ?)',
-                (self._now(), drop, job, event, detail),
+                (self._now(), drop, job, event, sound(detail)),
             )
 
     def marker(self, root: str) -> str | None:
@@ -275,8 +277,12 @@ class Store:
     def name_media(self, path: str, size: int, mtime_ns: int) -> None:
         """Remember that a job file named this media file, so that it never becomes a drop of its own."""
         with self.transaction():
-            self._connection.execute("INSERT OR REPLACE INTO named_media VALUES (?, ?, ?)", (path, size, mtime_ns))
+            self._connection.execute(
+                "INSERT OR REPLACE INTO named_media VALUES (?, ?, ?)", (text_of(path), size, mtime_ns)
+            )
 
     def named_media(self) -> dict[str, tuple[int, int]]:
         """Return every media file that a job file has named: path → (bytes, mtime in ns)."""
-        return {row["path"]: (row["bytes"], row["mtime_ns"]) for row in self._rows("SELECT * FROM named_media")}
+        return {
+            path_of(row["path"]): (row["bytes"], row["mtime_ns"]) for row in self._rows("SELECT * FROM named_media")
+        }

@@ -110,3 +110,9 @@ def test_a_fitted_name_has_room_for_its_ending_and_keeps_short_names_exactly(dat
     assert made.endswith(ending)
     if len(data) + len(ending) <= 255:
         assert made == name + ending
+
+
+def test_what_turns_the_direction_of_text_is_taken_out():
+    assert clean("cat\u202e4pm.exe") == "cat4pm.exe"
+    assert clean("\u2066cat\u2069") == "cat"
+    assert clean("\u202e.cat") == "cat"
