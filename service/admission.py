@@ -5,13 +5,13 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Mapping
-from concurrent.futures import Executor
 from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import Any
 
 from service import guard
 from service.comfy import preflight
+from service.crew import Crew
 from service.ending import Ending
 from service.errors import Problem, Rejected, Unavailable, error_of, internal_problem
 from service.examination import Examination, Input
@@ -37,7 +37,7 @@ class Admission:
         register: Register,
         ending: Ending,
         examination: Examination,
-        pool: Executor,
+        pool: Crew,
         *,
         object_info: Callable[[], Mapping[str, Any] | None],
         queued: Callable[[], None],

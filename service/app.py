@@ -10,13 +10,12 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Any
 
 from service.admission import Admission
-from service.comfy.embedded import EmbeddedEngine
 from service.config import Config
+from service.crew import Crew
 from service.ending import Ending
 from service.errors import Unavailable
 from service.examination import Examination
@@ -34,30 +33,14 @@ from service.outbox import Outbox
 from service.publishing import Publishing
 from service.recovery import recover
 from service.register import Register
-from service.servers import Embedded, Remote
+from service.servers import servers_of
 from service.store import Store, utc_now
 
 LOG = logging.getLogger(__name__)
-#: Every thread is given this long to end; what it was doing is found again at the next start.
-_STOP_S = 3.0
-
-
-class Crew(ThreadPoolExecutor):
-    """A pool that can be waited for with a deadline."""
-
-    _open: set[Future[Any]]
-
-    def submit(self, *arguments: Any, **named: Any) -> Future[Any]:
-        """Take a piece of work."""
-        future: Future[Any] = super().submit(*arguments, **named)
-        self.__dict__.setdefault("_open", set()).add(future)
-        future.add_done_callback(self._open.discard)
-        return future
-
-    def settle(self, seconds: float) -> None:
-        """Drop what hasn't begun and wait for the rest, at most so long."""
-        self.shutdown(wait=False, cancel_futures=True)
-        wait(list(self.__dict__.get("_open", ())), timeout=seconds)
+#: Everything together is given this long to end; what it was doing is found again at the next start.
+_STOP_S = 4.0
+#: File events that the system refuses are asked for again this often.
+_WATCH_AGAIN_S = 60.0
 
 
 class Fallen(Exception):
@@ -79,6 +62,7 @@ class App:
         self._classifier = classifier
         self._threads: list[threading.Thread] = []
         self._fallen: list[str] = []
+        self._watch_again_s = 0.0
         self.lanes: list[Lane] = []
         #: Called with each job right after its change was saved and shown; must be quick.
         self.on_change: Callable[[Job], None] | None = None
@@ -114,9 +98,11 @@ class App:
         temporary.mkdir(parents=True, exist_ok=True)
         self._drops_examiner = Examiner("drops", self._classifier, temporary=temporary)
         self._results_examiner = Examiner("results", self._classifier, temporary=temporary, results=True)
-        self._pool = Crew(max_workers=3, thread_name_prefix="publishing")
+        # One crew for each examiner: many photos dropped at once must not keep finished renders waiting.
+        self._admitting = Crew("admission", 2, self._fallen.append)
+        self._publishers = Crew("publishing", 3, self._fallen.append)
         self.publishing = Publishing(
-            self.register, self.ending, self.outbox, self._results_examiner, work, self._pool, self._wake_lanes
+            self.register, self.ending, self.outbox, self._results_examiner, work, self._publishers, self._wake_lanes
         )
         self._build_lanes()
         self._build_intake(work)
@@ -130,14 +116,7 @@ class App:
                 self.store.remember_marker(str(root), found)
 
     def _build_lanes(self) -> None:
-        config = self.config
-        self._engine: EmbeddedEngine | None = None
-        servers: dict[str, Remote | Embedded] = {}
-        if config.engine == "embedded" or (config.engine == "auto" and not config.backends):
-            self._engine = EmbeddedEngine(config.state_dir / "engine", config.models_dir / "models.yaml")
-            servers["embedded"] = Embedded(self._engine)
-        else:
-            servers = {backend.name: Remote(backend.url) for backend in config.backends}
+        servers, self._engine = servers_of(self.config)
         self.lanes = [
             Lane(
                 name,
@@ -157,7 +136,7 @@ class App:
             self.register,
             self.ending,
             Examination(self._drops_examiner, self.config.inbox_dir, work),
-            self._pool,
+            self._admitting,
             object_info=self._object_info,
             queued=self._wake_lanes,
             new_id=fresh_id,
@@ -197,8 +176,7 @@ class App:
         backends = {lane.name for lane in self.lanes}
         recover(self.store, self.register, self._claims, self.ending, self.admission.admit, backends)
         self.intake.recall()
-        if self.watch:
-            self.watch.start()
+        self.check()
         self.housekeeping.start()
         self._start("intake", self._take_in)
         for lane in self.lanes:
@@ -211,6 +189,8 @@ class App:
         def guarded() -> None:
             try:
                 run()
+            except Exception:  # of this thread: told to the roof, which falls loudly
+                LOG.exception("%s: a fault in Reeldrop", name)
             finally:
                 if not self._stop.is_set():
                     self._fallen.append(name)
@@ -221,31 +201,47 @@ class App:
 
     def _take_in(self) -> None:
         rescan_s = self.config.watch.rescan_seconds
+        offline = False
         while not self._stop.is_set():
             self._wake.clear()
+            due_s = None
             try:
-                marker(self.config.inbox_dir, self.store.marker(str(self.config.inbox_dir)))
-                self.admission.retry_held()
-                self.publishing.retry_held()
-                self.ending.close_all()
-                self.register.show_again()
-                due_s = self.intake.step()
-            except (Unavailable, OSError) as trouble:
+                self._check_roots()
+                if offline:
+                    offline = False
+                    self.register.hold_queued(None)
+                due_s = self._step()
+            except Unavailable as away:
+                if not offline:
+                    LOG.warning("%s", away)
+                offline = True
+                self.register.hold_queued(Hold(away.code, away.title, away.fix, utc_now()))
+            except OSError as trouble:
                 LOG.warning("the inbox can't be read now: %s", trouble)
-                due_s = None
             self._wake.wait(rescan_s if due_s is None else min(due_s, rescan_s))
 
+    def _step(self) -> float | None:
+        self.admission.retry_held()
+        self.publishing.retry_held()
+        self.ending.close_all()
+        self.register.show_again()
+        return self.intake.step()
+
+    def _check_roots(self) -> None:
+        for root in (self.config.inbox_dir, self.config.output_dir):
+            marker(root, self.store.marker(str(root)))
+
     def check(self) -> None:
-        """Raise Fallen if a thread of ours has ended by itself."""
+        """Raise Fallen if a thread of ours has ended by itself; see that there are file events where there can be."""
         if self._fallen:
             raise Fallen(f"{self._fallen[0]} has fallen; its traceback is in the log.")
-        if self.watch and not self.watch.alive():
-            LOG.warning(
-                "file events have stopped; looking every %s s until they are back", self.config.watch.rescan_seconds
-            )
+        if self.watch and not self.watch.alive() and time.monotonic() >= self._watch_again_s:
+            self._watch_again_s = time.monotonic() + _WATCH_AGAIN_S
             self.watch.stop()
-            self.watch = Watch([self.config.inbox_dir], self._wake.set)
-            self.watch.start()
+            if not self.watch.start() and self.watch.trouble:
+                rescan_s = self.config.watch.rescan_seconds
+                LOG.warning("%s Looking every %g s instead.", self.watch.trouble.sentence(), rescan_s)
+            self._wake.set()
 
     def finished(self) -> bool:
         """Return whether the newest look found nothing to do and every job that can go on by itself has ended."""
@@ -265,23 +261,32 @@ class App:
         """Ask the daemon to end; may be called from a signal handler."""
         self._stop.set()
 
+    def stuck(self) -> bool:
+        """Return whether every live job is on hold, so that only somebody else can make one go on."""
+        live = self.store.in_states(*LIVE)
+        return bool(live) and self.intake.settled and all(job.hold is not None for job in live)
+
     def close(self) -> None:
         """Stop every thread and child; nothing is lost, for stopping is a crash that we chose."""
+        until_s = time.monotonic() + _STOP_S
         self._stop.set()
         self._wake.set()
         for lane in self.lanes:
             lane.stop()
-        self.housekeeping.stop()
-        if self.watch:
-            self.watch.stop()
-        if self._engine:
-            self._engine.stop()
-        self._drops_examiner.stop()
-        self._results_examiner.stop()
-        until_s = time.monotonic() + _STOP_S
-        self._pool.settle(_STOP_S)
-        for thread in self._threads:
+        self._admitting.stop()
+        self._publishers.stop()
+        # Each of these waits for a child or a thread of its own, so they wait side by side.
+        endings: list[Callable[[], object]] = [self.housekeeping.stop, self._drops_examiner.stop]
+        endings += [self._results_examiner.stop]
+        endings += [self.watch.stop] if self.watch else []
+        endings += [self._engine.stop] if self._engine else []
+        threads = [threading.Thread(target=ending, daemon=True) for ending in endings]
+        for thread in threads:
+            thread.start()
+        for thread in (*threads, *self._threads):
             thread.join(max(0.0, until_s - time.monotonic()))
+        self._admitting.join(until_s)
+        self._publishers.join(until_s)
         self.lease.release()
         self.store.close()
 

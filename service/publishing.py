@@ -9,13 +9,13 @@ import logging
 import shutil
 import threading
 from collections.abc import Callable
-from concurrent.futures import Executor
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from service import __version__
 from service.comfy.client import Client
 from service.comfy.protocol import OutputFile
+from service.crew import Crew
 from service.ending import Ending
 from service.errors import Failed, Problem, Rejected, Unavailable, error_of, internal_problem
 from service.examiner import Examiner
@@ -43,7 +43,7 @@ class Publishing:
         outbox: Outbox,
         examiner: Examiner,
         work: Path,
-        pool: Executor,
+        pool: Crew,
         released: Callable[[], None],
     ) -> None:
         self._register = register

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from service.comfy.embedded import EmbeddedEngine
+from service.config import Config
 
 
 @dataclass(frozen=True)
@@ -37,3 +38,11 @@ class Embedded:
             self._url = self._engine.start()
             self.life += 1
         return self._url
+
+
+def servers_of(config: Config) -> tuple[dict[str, Remote | Embedded], EmbeddedEngine | None]:
+    """Return each lane's server by name, and the engine of our own where one is used."""
+    if config.engine == "embedded" or (config.engine == "auto" and not config.backends):
+        engine = EmbeddedEngine(config.state_dir / "engine", config.models_dir / "models.yaml")
+        return {"embedded": Embedded(engine)}, engine
+    return {backend.name: Remote(backend.url) for backend in config.backends}, None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import fcntl
+import json
 import shutil
 from pathlib import Path
 
@@ -85,18 +87,27 @@ def _fresh(folder: Path, base: Path) -> Config:
                 "not_ours", f"{folder} was not made by the demo, so it is left alone.", "Move it away, then try again."
             )
         )
+    _refuse_if_running(folder / "var" / "lock")
     if folder.exists():
         shutil.rmtree(folder)
     folder.mkdir(parents=True)
     (folder / _MARKER).write_text("Made by reeldrop demo; emptied at each start.\n", encoding="utf-8")
-    text = "\n".join(
-        [
-            "engine: embedded",
-            f"workflows_dir: '{base / 'workflows'}'",
-            f"models_dir: '{base / 'models'}'",
-        ]
-    )
+    keys = {"engine": "embedded", "workflows_dir": str(base / "workflows"), "models_dir": str(base / "models")}
+    # JSON is YAML, and needs no care for odd letters in the path.
+    text = json.dumps(keys, ensure_ascii=False)
     return configuration.parse(text, folder)
+
+
+def _refuse_if_running(lock: Path) -> None:
+    if not lock.exists():
+        return
+    with lock.open("rb") as opened:
+        try:
+            fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise Unavailable(
+                "demo_running", "Another demo is running in this folder.", "Wait until it ends."
+            ) from None
 
 
 def _drop(config: Config) -> None:

@@ -69,7 +69,7 @@ class Lines:
         """Draw the live lines anew; returns False, so that it can be handed to a loop that ends on True."""
         if self._live:
             with self._lock:
-                jobs = sorted(self._jobs.values(), key=lambda job: (job.state in ENDED, job.seen_at, job.name))[:_SHOWN]
+                jobs = shown(list(self._jobs.values()))
             self._live.update(table(jobs), refresh=True)
         return False
 
@@ -87,13 +87,20 @@ def plain(job: Job) -> str:
     return said
 
 
+def shown(jobs: list[Job]) -> list[Job]:
+    """Return the lines that fit: what is live in its order, then the newest that ended."""
+    live = sorted((job for job in jobs if job.state not in ENDED), key=lambda job: (job.seen_at, job.name))
+    ended = [job for job in jobs if job.state in ENDED]
+    return live[:_SHOWN] + ended[::-1][: max(0, _SHOWN - len(live))]
+
+
 def table(jobs: list[Job]) -> Table:
     """Return jobs as lines: name, state, bar, what is being done."""
     grid = Table.grid(padding=(0, 2))
     for job in jobs:
-        grid.add_row(
-            f"{job.task}/{job.name}", Text(str(job.state), style=_COLOURS[job.state]), bar(job.progress), words(job)
-        )
+        # As plain text: names and messages may hold what the library takes for its own markup.
+        name, state = Text(f"{job.task}/{job.name}"), Text(str(job.state), style=_COLOURS[job.state])
+        grid.add_row(name, state, bar(job.progress), Text(words(job)))
     return grid
 
 

@@ -29,7 +29,7 @@ def settings(config_file: Path | None) -> Config:
     """Return the settings; raises Rejected with every mistake of the file, each with its place."""
     path = config_file or home() / "config.yaml"
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_bytes()
     except FileNotFoundError:
         if config_file is None:
             return configuration.default(path.parent.resolve())

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
-import os
+import re
 import socket
 from pathlib import Path
 from typing import Any
@@ -12,12 +13,16 @@ import click
 
 from service.commands.lines import plain
 from service.commands.speech import settings
+from service.config import Config
 from service.drops import group
 from service.inbox.look import look
 from service.job import State
 from service.library import load
 from service.status import document
 from service.store import Store
+
+#: Control files and re-dropped status files: promised, and left alone until they are built.
+_UNBUILT = re.compile(r"(\.cancel|(^|/)PAUSE|\.status\.json)(\.txt)?$")
 
 
 @click.command()
@@ -26,39 +31,58 @@ from service.store import Store
 def status(as_json: bool, limit: int, config_file: Path | None) -> None:
     """Show the queue, the newest jobs, and files that are left alone."""
     config = settings(config_file)
-    database = config.state_dir / "reeldrop.db"
-    report: dict[str, Any] = {"daemon": None, "counts": {}, "jobs": [], "left_alone": []}
-    jobs = []
-    if database.exists():
-        store = Store(database, read_only=True)
-        jobs = store.newest(limit)
-        queued = [job.id for job in store.in_states(State.QUEUED)]
-        report["counts"] = store.counts()
-        daemon = f"{socket.gethostname()}/{os.getpid()}"
-        for job in jobs:
-            place = queued.index(job.id) + 1 if job.id in queued else None
-            report["jobs"].append({**document(job, daemon), "place": place})
-        store.close()
-    if config.inbox_dir.is_dir():
-        tasks = list(load(config).tasks)
-        report["left_alone"] = list(group(look(config.inbox_dir, tasks).files, tasks)[1])
-        report["daemon"] = _owner(config.inbox_dir)
+    report = report_of(config, limit)
     if as_json:
         click.echo(json.dumps(report, indent=2, ensure_ascii=False))
         return
     click.echo(f"daemon: {report['daemon'] or 'none is running'}")
     click.echo("jobs: " + (", ".join(f"{n} {state}" for state, n in sorted(report["counts"].items())) or "none yet"))
-    for job, shown in zip(jobs, report["jobs"], strict=True):
+    for shown in report["jobs"]:
         note = f" (number {shown['place']} in the queue)" if shown["place"] else ""
-        click.echo(f"  {plain(job)}{note}")
+        click.echo(f"  {shown['line']}{note}")
     for path in report["left_alone"]:
-        click.echo(f"  left alone: {path}")
+        note = ", which is not built yet" if _UNBUILT.search(path) else ""
+        click.echo(f"  left alone: {printable(path)}{note}")
 
 
-def _owner(inbox: Path) -> str | None:
-    """Return who owns the inbox by its lease; a killed daemon's stays until the next one takes it."""
+def report_of(config: Config, limit: int) -> dict[str, Any]:
+    """Return what `status --json` prints: daemon, counts by state, the newest jobs, files left alone."""
+    report: dict[str, Any] = {"daemon": owner(config), "counts": {}, "jobs": [], "left_alone": []}
+    database = config.state_dir / "reeldrop.db"
+    if database.exists():
+        store = Store(database, read_only=True)
+        queued = {job.id: place for place, job in enumerate(store.in_states(State.QUEUED), start=1)}
+        report["counts"] = store.counts()
+        for job in store.newest(limit):
+            shown = {**document(job, report["daemon"] or ""), "place": queued.get(job.id), "line": plain(job)}
+            report["jobs"].append(shown)
+        store.close()
+    if config.inbox_dir.is_dir():
+        tasks = list(load(config).tasks)
+        report["left_alone"] = list(group(look(config.inbox_dir, tasks).files, tasks)[1])
+    return report
+
+
+def owner(config: Config) -> str | None:
+    """Return who works on the inbox, or None; a lease of this machine counts only while its lock is held."""
     try:
-        lease = json.loads((inbox / ".reeldrop" / "lease.json").read_bytes())
-    except (OSError, ValueError):
+        lease = json.loads((config.inbox_dir / ".reeldrop" / "lease.json").read_bytes())
+        if lease["released"] or (lease["host"] == socket.gethostname() and not _is_locked(Path(lease["state_dir"]))):
+            return None
+    except (OSError, ValueError, KeyError, TypeError):
         return None
-    return None if lease.get("released") else str(lease.get("owner"))
+    return str(lease["owner"])
+
+
+def printable(text: str) -> str:
+    """Return a file's name so that it can't play with the terminal."""
+    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)
+
+
+def _is_locked(state_dir: Path) -> bool:
+    with (state_dir / "lock").open("rb") as opened:
+        try:
+            fcntl.flock(opened, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False

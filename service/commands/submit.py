@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from pathlib import Path
 
 import click
 
 from service import jobfile
 from service.commands.speech import settings
+from service.disk import Disk
 from service.drops import media_kind
 from service.errors import Problem, Rejected
 from service.library import load
@@ -44,16 +43,13 @@ def drop_whole(file: Path, folder: Path) -> Path:
     """Copy a file so that it appears in the folder whole or not at all; raises Rejected where the name is taken."""
     target = folder / file.name
     part = folder / f".{file.name}.part"
-    shutil.copyfile(file, part)
+    disk = Disk()
     try:
-        os.link(part, target)
+        disk.copy_content(file, part)
+        disk.rename_new(part, target)
     except FileExistsError:
         fix = "Wait until it has been taken, or rename yours."
         raise Rejected(Problem("name_taken", f"{target} is already there.", fix)) from None
-    except OSError:
-        # No hard links on this share: rename, the next best that is atomic.
-        part.replace(target)
-        return target
     finally:
         part.unlink(missing_ok=True)
     return target

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import shutil
 import sqlite3
@@ -11,7 +12,12 @@ import time
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
+from rich.console import Console
 
+from service.commands import once
+from service.commands.lines import table
+from service.job import Job, State
 from tests.faults.process import Process
 from tests.line.world import ROOT, SMALL
 
@@ -139,3 +145,46 @@ def test_a_signal_stops_within_five_seconds_in_mid_render_and_the_job_goes_on_at
     assert status(home, "slow")["state"] == "done"
     rows = sqlite3.connect(home / "var/reeldrop.db").execute("select count(*) from jobs").fetchone()
     assert rows == (1,)
+
+
+def test_status_names_no_daemon_after_a_kill_and_prints_no_control_letters(home: Path):
+    with Process(DAEMON, "run", "--config", home / "config.yaml") as daemon:
+        daemon.wait_for_file(home / "inbox" / ".reeldrop" / "lease.json", 20)
+        assert f"/{daemon.pid}" in call(home, "status").stdout
+        daemon.kill()
+    (home / "inbox/text-to-video/two\nlines.doc").write_text("mine")
+    (home / "inbox/text-to-video/PAUSE").write_text("")
+    told = call(home, "status").stdout
+    assert "none is running" in told
+    assert "two\\nlines.doc" in told
+    assert "PAUSE, which is not built yet" in told
+
+
+def test_what_people_write_is_no_markup_for_the_live_lines():
+    job = Job(
+        "j",
+        "d",
+        "job",
+        None,
+        "text-to-video",
+        "",
+        "[/x] name",
+        State.REJECTED,
+        "",
+        "",
+        error={"title": "[/b]", "fix": ""},
+    )
+    console = Console(file=io.StringIO(), width=200)
+    console.print(table([job]))
+    assert "[/x] name" in console.file.getvalue()
+    assert "[/b]" in console.file.getvalue()
+
+
+def test_once_ends_when_all_that_is_left_waits_for_somebody_else(home: Path, monkeypatch: pytest.MonkeyPatch):
+    config = (home / "config.yaml").read_text()
+    (home / "config.yaml").write_text(config + "engine: 'off'\n")
+    drop(home, "harbour.yaml", f"prompt: a harbour\n{SMALL}")
+    monkeypatch.setattr(once, "_PATIENCE_S", 0.5)
+    ended = CliRunner().invoke(once.once, ["--config", str(home / "config.yaml")])
+    assert ended.exit_code == 1
+    assert "No ComfyUI is configured" in ended.output
