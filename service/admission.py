@@ -12,6 +12,7 @@ from typing import Any
 from service import guard
 from service.comfy import preflight
 from service.crew import Crew
+from service.disk_trouble import unavailable_of
 from service.ending import Ending
 from service.errors import Problem, Rejected, Unavailable, error_of, internal_problem
 from service.examination import Examination, Input
@@ -90,12 +91,18 @@ class Admission:
         except Rejected as rejected:
             self._reject(job, rejected.problems)
         except Unavailable as away:
-            self._register.hold(job.id, Hold(away.code, away.title, away.fix, utc_now()))
-            with self._lock:
-                self._held.append(claim)
+            self._hold(claim, job, away)
+        except OSError as trouble:
+            LOG.warning("%s: can't be admitted now: %s", job.name, trouble)
+            self._hold(claim, job, unavailable_of(trouble))
         except Exception:  # a fault of ours fails the job, never the daemon
             LOG.exception("%s: a fault in Reeldrop while admitting it", job.name)
             self._reject(job, (internal_problem("taking it in"),))
+
+    def _hold(self, claim: Claim, job: Job, away: Unavailable) -> None:
+        self._register.hold(job.id, Hold(away.code, away.title, away.fix, utc_now()))
+        with self._lock:
+            self._held.append(claim)
 
     def _reject(self, job: Job, problems: tuple[Problem, ...]) -> None:
         self._ending.end(job.id, State.REJECTED, error=error_of(problems))
