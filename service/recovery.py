@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Collection
 
 from service.ending import Ending
+from service.errors import Problem, error_of
 from service.inbox.claim import Claims
 from service.inbox.record import Claim
-from service.job import Drop, Job, State
+from service.job import LIVE, Drop, Job, State
 from service.naming import clean, clean_folder
 from service.register import Register
 from service.store import Store, utc_now
+
+LOG = logging.getLogger(__name__)
+_CLAIM_GONE = Problem(
+    "claim_gone",
+    "The files of this job are gone from inbox/.reeldrop/claims/, so it can't go on.",
+    "Drop them again, and leave inbox/.reeldrop/ to Reeldrop.",
+)
 
 
 def recover(
@@ -25,10 +34,8 @@ def recover(
     resumed = claims.resume()
     in_folders = {claim.drop_id for claim in resumed} | {path.name.rpartition(".")[0] for path in claims.unresumed}
     for drop in store.claimed_drops():
-        # Its files were on their way back when we stopped; resuming the claims has brought them there.
         if drop.id not in in_folders:
-            register.recall(drop.id)
-            store.mark_drop(drop.id, returned_to="resumed")
+            _close_without_claim(drop, store, register)
     for claim in resumed:
         _take_up(claim, store, register, ending, admit)
     for drop in store.waiting_drops():
@@ -39,6 +46,22 @@ def recover(
             register.change(job.id, backend=min(backends))
     ending.close_all()
     ending.tidy()
+
+
+def _close_without_claim(drop: Drop, store: Store, register: Register) -> None:
+    """Judge a drop that is claimed by its row alone: its files are back, or somebody has taken them away."""
+    jobs = store.of_drop(drop.id)
+    if any(job.state is State.WAITING for job in jobs):
+        # The claim was undone: where its files lie again, the next look takes them for what they are.
+        store.mark_drop(drop.id, claimed=False)
+        return
+    for job in jobs:
+        if job.kind == "job" and job.state in LIVE:
+            LOG.warning("%s: its claim folder is gone", job.name)
+            register.move(job.id, State.FAILED, eta_seconds=None, error=error_of([_CLAIM_GONE]))
+    # The files of what had ended were on their way back when we stopped; resuming the claims has brought them there.
+    register.recall(drop.id)
+    store.mark_drop(drop.id, returned_to="resumed")
 
 
 def _take_up(claim: Claim, store: Store, register: Register, ending: Ending, admit: Callable[[Claim], None]) -> None:
