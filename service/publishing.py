@@ -54,6 +54,7 @@ class Publishing:
         self._work = work
         self._pool = pool
         self._released = released
+        self._stopping = threading.Event()
         self._lock = threading.Lock()
         self._busy: set[str] = set()
         self._held: list[tuple[Job, Render, tuple[OutputFile, ...], Client]] = []
@@ -92,6 +93,10 @@ class Publishing:
         with self._lock:
             self._busy.add(job.id)
         self._pool.submit(self._finish, job, render, outputs, client)
+
+    def stop(self) -> None:
+        """Cut off every copy and every ffmpeg at once; what they were doing is found again at the next start."""
+        self._stopping.set()
 
     def retry_held(self) -> None:
         """Try again what could not be published for want of space, rights or a screen."""
@@ -153,6 +158,8 @@ class Publishing:
     def _keep(
         self, job: Job, render: Render, outputs: tuple[OutputFile, ...], client: Client, away: Unavailable
     ) -> None:
+        if self._stopping.is_set():
+            return
         self._register.hold(job.id, Hold(away.code, away.title, away.fix, utc_now()))
         if away.refused or away.code == "backend_away":
             # The server's history went with it: the lane looks for the prompt again and renders it anew if it must.
@@ -193,13 +200,22 @@ class Publishing:
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True, exist_ok=True)
         raw = folder / f"raw{PurePosixPath(outputs[0].filename).suffix.lower()}"
-        client.fetch(outputs[0], raw)
+        client.fetch(outputs[0], raw, stop=self._stopping)
         self._register.change(job.id, stage="verifying", progress=0.97)
         facts, warnings = self._examiner.verify(raw, render.expected)
         self._screen(raw, facts)
         self._register.change(job.id, stage="publishing", progress=0.99)
         marked = folder / "result.mp4"
-        deliver(raw, marked, self._tags(job), container="mp4", codec="libx264", crf=18, deadline_s=_DELIVERY_DEADLINE_S)
+        deliver(
+            raw,
+            marked,
+            self._tags(job),
+            container="mp4",
+            codec="libx264",
+            crf=18,
+            deadline_s=_DELIVERY_DEADLINE_S,
+            stop=self._stopping,
+        )
         facts, _ = self._examiner.verify(marked, render.expected)
         job, file = self._place(job, marked)
         return job, file, facts, warnings

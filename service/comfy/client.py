@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import math
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -135,12 +136,15 @@ class Client:
             raise Failed(_too_large(path.name, raw.decode("utf-8", "replace")[:200]))
         return self._reference(self._expect_object(answer, raw), kind)
 
-    def fetch(self, file: OutputFile, target: Path, *, overall_s: float = 600) -> int:
+    def fetch(
+        self, file: OutputFile, target: Path, *, overall_s: float = 600, stop: threading.Event | None = None
+    ) -> int:
         """Stream a result to `target`, whole or not at all, and return its size in bytes.
 
-        A break is resumed where it was. Failed (result_missing): the server has no such file.
+        A break is resumed where it was. Failed (result_missing): the server has no such file. Once `stop` is set it
+        ends within a moment: Unavailable (stopping).
         """
-        return fetch(self._wire, file, target, overall_s=overall_s)
+        return fetch(self._wire, file, target, overall_s=overall_s, stop=stop)
 
     def interrupt(self, prompt_id: str) -> bool:
         """Stop this prompt if it runs now; return whether it did. It may still end well: its history says how."""

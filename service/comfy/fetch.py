@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,15 +35,16 @@ class _Copy:
         return self.whole is not None and self.had == self.whole
 
 
-def fetch(wire: Wire, file: OutputFile, target: Path, *, overall_s: float) -> int:
+def fetch(wire: Wire, file: OutputFile, target: Path, *, overall_s: float, stop: threading.Event | None = None) -> int:
     """Bring `file` to `target` and return its size in bytes; `target` appears whole and synced, or not at all.
 
-    Raise Failed (result_missing) if the server has no such file, Unavailable if it stays broken for `overall_s`.
+    Raise Failed (result_missing) if the server has no such file, Unavailable if it stays broken for `overall_s` or
+    `stop` is set.
     """
     due = time.monotonic() + overall_s
     with NamedTemporaryFile(dir=target.parent, prefix=".fetch-", suffix=target.suffix, delete=False) as draft:
         try:
-            size = _copy(wire, file, draft, due)
+            size = _copy(wire, file, draft, due, stop)
             draft.flush()
             os.fsync(draft.fileno())
             Path(draft.name).replace(target)
@@ -52,12 +54,12 @@ def fetch(wire: Wire, file: OutputFile, target: Path, *, overall_s: float) -> in
     return size
 
 
-def _copy(wire: Wire, file: OutputFile, draft: IO[bytes], due: float) -> int:
+def _copy(wire: Wire, file: OutputFile, draft: IO[bytes], due: float, stop: threading.Event | None) -> int:
     copy, idle_breaks = _Copy(), 0
     while not copy.complete:
         before = copy.had
         try:
-            _copy_some(wire, file, draft, copy, due - time.monotonic())
+            _copy_some(wire, file, draft, copy, due - time.monotonic(), stop)
         except Unavailable as trouble:
             idle_breaks = 0 if copy.had > before else idle_breaks + 1
             broken_for_good = trouble.code not in {"cut_off", "timeout"} or idle_breaks >= _MOST_IDLE_BREAKS
@@ -66,14 +68,17 @@ def _copy(wire: Wire, file: OutputFile, draft: IO[bytes], due: float) -> int:
     return copy.had
 
 
-def _copy_some(wire: Wire, file: OutputFile, draft: IO[bytes], copy: _Copy, overall_s: float) -> None:
+def _copy_some(
+    wire: Wire, file: OutputFile, draft: IO[bytes], copy: _Copy, overall_s: float, stop: threading.Event | None
+) -> None:
     where = {"filename": file.filename, "subfolder": file.subfolder, "type": file.type}
     # Compressed on the way its length would say nothing about the file's.
     headers = {"Accept-Encoding": "identity"}
     if copy.had:
         headers["Range"] = f"bytes={copy.had}-"
         headers |= {"If-Range": copy.etag} if copy.etag else {}
-    with wire.open("GET", "/view", overall_s=max(overall_s, 0.001), params=where, headers=headers) as answer:
+    left_s = max(overall_s, 0.001)
+    with wire.open("GET", "/view", overall_s=left_s, stop=stop, params=where, headers=headers) as answer:
         _check(wire, file, answer)
         _begin(answer, draft, copy)
         # Each piece is kept as it comes: iter_content would lose what it has of a chunk when the transfer breaks.

@@ -27,6 +27,8 @@ from service.errors import Unavailable
 
 _CHUNK_BYTES = 65536
 _LONGEST_BODY_BYTES = 64 * 1024 * 1024
+#: A stopped exchange ends within this.
+_STOP_LOOK_S = 0.2
 _DUE = threading.local()
 
 
@@ -38,19 +40,34 @@ def _next_wait_s() -> float:
     return min(left, float(getattr(_DUE, "read_s", left)))
 
 
+class _StoppedError(Exception):
+    """Whoever asked has been told to stop."""
+
+
 class _PatientReader(io.RawIOBase):
-    """A socket's reading end that waits no longer than the exchange may last."""
+    """A socket's reading end that waits no longer than the exchange may last, and ends soon after a stop."""
 
     def __init__(self, connected: socket.socket) -> None:
         self._socket = connected
+        # Never read from; while it is open the socket's own close waits, as http.client expects.
         self._raw = connected.makefile("rb", buffering=0)
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: Any) -> int | None:
-        self._socket.settimeout(_next_wait_s())
-        return self._raw.readinto(buffer)
+        due = time.monotonic() + _next_wait_s()
+        stop: threading.Event | None = getattr(_DUE, "stop", None)
+        while True:
+            if stop is not None and stop.is_set():
+                raise _StoppedError
+            left_s = max(0.001, due - time.monotonic())
+            self._socket.settimeout(left_s if stop is None else min(left_s, _STOP_LOOK_S))
+            try:
+                return self._socket.recv_into(buffer)
+            except TimeoutError:
+                if time.monotonic() >= due:
+                    raise
 
     def close(self) -> None:
         if not self.closed:
@@ -125,12 +142,15 @@ class Wire:
             session.close()
 
     @contextmanager
-    def open(self, method: str, path: str, *, overall_s: float, **named: Any) -> Iterator[requests.Response]:
+    def open(
+        self, method: str, path: str, *, overall_s: float, stop: threading.Event | None = None, **named: Any
+    ) -> Iterator[requests.Response]:
         """Send a request and give its streamed answer; raise Unavailable for whatever goes wrong, within `overall_s`.
 
+        Once `stop` is set it ends within a moment, however long the server keeps silent: Unavailable (stopping).
         What the caller raises inside the block passes through, save the libraries' and the socket's own errors.
         """
-        _DUE.at, _DUE.read_s = time.monotonic() + overall_s, self._waits[1]
+        _DUE.at, _DUE.read_s, _DUE.stop = time.monotonic() + overall_s, self._waits[1], stop
         try:
             with self._session().request(
                 method,
@@ -141,10 +161,10 @@ class Wire:
                 **named,
             ) as answer:
                 yield answer
-        except (requests.RequestException, HTTPError, OSError) as trouble:
+        except (requests.RequestException, HTTPError, OSError, _StoppedError) as trouble:
             raise self.unavailable(trouble) from trouble
         finally:
-            del _DUE.at, _DUE.read_s
+            del _DUE.at, _DUE.read_s, _DUE.stop
 
     def ask(self, method: str, path: str, *, overall_s: float, **named: Any) -> tuple[requests.Response, bytes]:
         """Send a request and return its answer with the whole body; raise Unavailable as `open` does."""
@@ -176,6 +196,8 @@ class Wire:
 
     def unavailable(self, trouble: BaseException) -> Unavailable:
         """Return what a failed exchange means for the job: time must pass or the operator must act."""
+        if _caused_by(trouble, _StoppedError):
+            return Unavailable("stopping", "The service is stopping.", "It goes on after the next start.")
         if _caused_by(trouble, ConnectionRefusedError):
             return Unavailable(
                 "refused",

@@ -12,6 +12,7 @@ import re
 import shutil
 import signal
 import subprocess
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
@@ -43,6 +44,8 @@ _CONTAINERS: Final = MappingProxyType(
 _DEFAULT_CRF: Final = MappingProxyType({"libx264": 18, "libx265": 22, "libvpx-vp9": 30, "libsvtav1": 32})
 _TAIL_CHARACTERS = 500
 _FULL = (errno.ENOSPC, errno.EDQUOT)
+#: Whoever asks a program to end waits at most this long until it is killed.
+_STOP_LOOK_S = 0.1
 
 
 @dataclass(frozen=True)
@@ -63,20 +66,23 @@ def deliver(
     codec: str,
     crf: int | None,
     deadline_s: float,
+    stop: threading.Event | None = None,
 ) -> None:
     """Write `source` to `target` in this container (mp4, mov, webm, mkv) and encoder, with these metadata tags alone.
 
     The picture is copied bit for bit when it already has the codec, otherwise encoded anew with `crf` (lower is
     better, None for the encoder's usual one); sound is kept. The target appears whole or not at all and is not
-    fsynced. Raises Failed if it can't be done within `deadline_s`, Unavailable if the disk is full or no ffmpeg runs.
+    fsynced. Raises Failed if it can't be done within `deadline_s`, Unavailable if the disk is full, no ffmpeg runs, or
+    `stop` is set meanwhile: then ffmpeg is killed at once.
     """
     until = time.monotonic() + deadline_s
     draft = target.with_name(f".{target.name}.part")
     reason = ""
     try:
         for program in _programs():
-            found = _describe(program, source, until)
-            reason = _run(program, _arguments(source, draft, found, container, codec, crf), _tag_file(tags), until)
+            found = _describe(program, source, until, stop)
+            arguments = _arguments(source, draft, found, container, codec, crf)
+            reason = _run(program, arguments, _tag_file(tags), until, stop)
             if not reason:
                 draft.replace(target)
                 return
@@ -152,9 +158,9 @@ def _escaped(text: str) -> str:
     return re.sub(r"([=;#\\\n])", r"\\\1", text.replace("\0", "").replace("\r\n", "\n"))
 
 
-def _describe(program: str, source: Path, until: float) -> _Found:
+def _describe(program: str, source: Path, until: float, stop: threading.Event | None) -> _Found:
     """Ask ffmpeg for the first video and sound track's codecs; it ends with an error because no output is named."""
-    said = _run(program, ["-protocol_whitelist", "file,pipe", "-i", _file(source)], b"", until, level="info")
+    said = _run(program, ["-protocol_whitelist", "file,pipe", "-i", _file(source)], b"", until, stop, level="info")
     codecs: dict[str, str] = {}
     for kind, codec in re.findall(r"^\s*Stream #0:\d+.*?: (Video|Audio): (\w+)", said, re.MULTILINE):
         codecs.setdefault(kind, codec)
@@ -162,14 +168,22 @@ def _describe(program: str, source: Path, until: float) -> _Found:
     return _Found(codecs.get("Video"), codecs.get("Audio"), timed="Input #0, avi" not in said)
 
 
-def _run(program: str, arguments: list[str], stdin: bytes, until: float, *, level: str = "error") -> str:
+def _run(
+    program: str,
+    arguments: list[str],
+    stdin: bytes,
+    until: float,
+    stop: threading.Event | None,
+    *,
+    level: str = "error",
+) -> str:
     """Run ffmpeg and return what it said on standard error; nothing at all if it succeeded."""
     argv = [program, "-nostdin", "-hide_banner", "-nostats", "-loglevel", level, *arguments]
     process = subprocess.Popen(
         argv, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True
     )
     try:
-        _, said = process.communicate(stdin, timeout=max(0.1, until - time.monotonic()))
+        said = _said(process, stdin, until, stop)
     except BaseException as error:
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
@@ -179,6 +193,22 @@ def _run(program: str, arguments: list[str], stdin: bytes, until: float, *, leve
         raise
     text = said.decode("utf-8", "replace").strip()
     return "" if process.returncode == 0 else text or f"it ended with {process.returncode}"
+
+
+def _said(process: subprocess.Popen[bytes], stdin: bytes, until: float, stop: threading.Event | None) -> bytes:
+    """Return what a program said on standard error until its end; raises TimeoutExpired, and Unavailable if stopped."""
+    given: bytes | None = stdin
+    while True:
+        if stop is not None and stop.is_set():
+            raise Unavailable("stopping", "The service is stopping.", "It goes on after the next start.")
+        left_s = max(_STOP_LOOK_S, until - time.monotonic())
+        try:
+            return process.communicate(given, timeout=left_s if stop is None else min(left_s, _STOP_LOOK_S))[1]
+        except subprocess.TimeoutExpired:
+            if time.monotonic() >= until:
+                raise
+            # What it was given is remembered, and must not be given again.
+            given = None
 
 
 def _failed(source: Path, target: Path, reason: str) -> Exception:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -129,3 +130,19 @@ def test_an_older_result_is_replaced_only_by_a_whole_one(tmp_path: Path) -> None
 def test_an_empty_file_is_handed_on_for_the_examiner_to_judge(tmp_path: Path) -> None:
     with Scripted(always(http(200, b"", "video/mp4"))) as server:
         assert fetch(server, tmp_path / "out.mp4") == 0
+
+
+def test_a_fetch_that_is_stopped_ends_at_once_though_the_server_keeps_silent(tmp_path: Path) -> None:
+    def stall(_: Asked, send: Callable[[bytes], None]) -> None:
+        send(cut_at(50_000)[:40_000])
+        server.stopping.wait(20)
+
+    stop = threading.Event()
+    with Scripted(stall) as server:
+        threading.Timer(0.3, stop.set).start()
+        began_s = time.monotonic()
+        with pytest.raises(Unavailable) as stopped:
+            Client(server.url, read_s=10).fetch(FILE, tmp_path / "out.mp4", overall_s=60, stop=stop)
+    assert stopped.value.code == "stopping"
+    assert time.monotonic() - began_s < 2
+    assert_nothing_left(tmp_path)

@@ -3,13 +3,14 @@ import os
 import stat
 import subprocess
 import sys
+import threading
 import time
 
 import av
 import imageio_ffmpeg
 import pytest
 
-from service.errors import Failed
+from service.errors import Failed, Unavailable
 from service.job import Expected
 from service.media import delivery, verification
 from tests.media import drawing
@@ -160,3 +161,28 @@ def test_the_daemon_loads_no_decoder_for_it():
     code = f"{modules}; print(sorted({heavy} & set(sys.modules)))"
     said = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True, timeout=20)
     assert said.stdout.strip() == "[]"
+
+
+def test_a_delivery_that_is_stopped_ends_at_once_and_kills_its_ffmpeg(tmp_path, monkeypatch):
+    source = drawing.clip(tmp_path / "a.mp4")
+    note = tmp_path / "pid"
+    monkeypatch.setenv("PATH", f"{sleeping_ffmpeg(tmp_path / 'bin', note)}{os.pathsep}{os.environ['PATH']}")
+    stop = threading.Event()
+    threading.Timer(0.5, stop.set).start()
+    began_s = time.monotonic()
+    with pytest.raises(Unavailable) as stopped:
+        delivery.deliver(source, tmp_path / "out.mp4", TAGS, **(MP4 | {"deadline_s": 60.0}), stop=stop)
+    assert stopped.value.code == "stopping"
+    assert time.monotonic() - began_s < 3
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(note.read_text()), 0)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.mp4", "bin", "pid"]
+
+
+def sleeping_ffmpeg(folder, note):
+    """Put a program called ffmpeg into a folder that writes its process id down and sleeps; return the folder."""
+    folder.mkdir()
+    program = folder / "ffmpeg"
+    program.write_text(f"#!/bin/sh\necho $$ > {note}\nexec sleep 60\n")
+    program.chmod(0o755)
+    return folder
