@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import shutil
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from service.errors import Problem, Rejected
 from service.examiner import Examiner
+from service.inbox.named import Changed, copy_unchanged
 from service.inbox.record import Claim
 from service.job import MediaFacts, MediaKind
 from service.reading import Reading
@@ -69,7 +69,7 @@ class Examination:
             raise Rejected(Problem("nudity_found", title, "Use another picture; this task takes none with nudity."))
 
     def _source(self, claim: Claim, role: str, file: str) -> Path:
-        shared = claim.record["shared"].get(role)
+        shared = _shared(claim, role)
         if shared is None:
             return next(
                 claim.file_of(member.path) for member in claim.members if PurePosixPath(member.path).name == file
@@ -78,11 +78,14 @@ class Examination:
         if not copy.exists():
             part = copy.with_name(f".{copy.name}.part")
             try:
-                shutil.copyfile(self._inbox / shared, part)
+                copy_unchanged(self._inbox, shared, claim.record["named"].get(shared), part)
             except FileNotFoundError:
                 raise Rejected(
                     Problem("media_missing", f"{file} is gone.", "Drop it again, then the job file.")
                 ) from None
+            except Changed:
+                title = f"{file} was changed or replaced after the job that names it had been taken."
+                raise Rejected(Problem("media_changed", title, "Drop the job file again.")) from None
             part.replace(copy)
         return copy
 
@@ -90,3 +93,14 @@ class Examination:
         folder = self._work / drop_id
         folder.mkdir(parents=True, exist_ok=True)
         return folder
+
+
+def _shared(claim: Claim, role: str) -> str | None:
+    """Return the path of the named file that plays a role; raises Rejected for one that no drop of ours names."""
+    path: str | None = claim.record["shared"].get(role)
+    if path is None:
+        return None
+    if PurePosixPath(path).parent != PurePosixPath(claim.home):
+        title = f"{PurePosixPath(path).name} doesn't lie beside the job file."
+        raise Rejected(Problem("media_missing", title, "Put it beside the job file and drop that again."))
+    return path

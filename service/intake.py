@@ -269,7 +269,7 @@ class Intake:
             "kind": candidate.kind,
             "job": seen.job,
             "shared": named,
-            "named": {path: (self._files[path].size, self._files[path].mtime_ns) for path in named.values()},
+            "named": {path: _identity(self._files[path]) for path in named.values()},
             "problem": problem.as_json() if problem else None,
         }
         try:
@@ -278,13 +278,18 @@ class Intake:
             LOG.info("%s: %s; it is looked at again", candidate.members[0], trouble)
             self._wait_s(self._config.watch.quiet_seconds_local)
             return
-        for path, (size, mtime_ns) in record["named"].items():
+        for path, (size, mtime_ns, _) in record["named"].items():
             self._store.name_media(path, size, mtime_ns)
         self._store.mark_drop(seen.drop, claimed=True, members=list(candidate.members), kind=candidate.kind)
         self._sightings.forget(candidate)
         forget_reason(claim, self._inbox)
         self._ending.keep(claim)
         self._admit(claim)
+
+
+def _identity(facts: FileFacts) -> list[int]:
+    """Return what tells a named file from another one later."""
+    return [facts.size, facts.mtime_ns, facts.inode]
 
 
 def _folder(path: str) -> str:

@@ -9,7 +9,8 @@ from service.ending import Ending
 from service.errors import Problem, error_of
 from service.inbox.claim import Claims
 from service.inbox.record import Claim
-from service.job import LIVE, Drop, Job, State
+from service.inbox.trust import check_drop
+from service.job import LIVE, Drop, Hold, Job, State
 from service.naming import clean, clean_folder
 from service.register import Register
 from service.store import Store, utc_now
@@ -31,11 +32,13 @@ def recover(
     backends: Collection[str],
 ) -> None:
     """Bring files, rows and claims together again; what was on its way goes on, nothing starts anew."""
-    resumed = claims.resume()
+    resumed = _usable(claims, claims.resume())
     in_folders = {claim.drop_id for claim in resumed} | {path.name.rpartition(".")[0] for path in claims.unresumed}
     for drop in store.claimed_drops():
         if drop.id not in in_folders:
             _close_without_claim(drop, store, register)
+    for folder in claims.unresumed:
+        _hold_unresumed(folder.name.rpartition(".")[0], store, register)
     for claim in resumed:
         _take_up(claim, store, register, ending, admit)
     for drop in store.waiting_drops():
@@ -46,6 +49,28 @@ def recover(
             register.change(job.id, backend=min(backends))
     ending.close_all()
     ending.tidy()
+
+
+def _usable(claims: Claims, resumed: list[Claim]) -> list[Claim]:
+    """Return the claims that say enough of their drops; the others stay as they are, and are named."""
+    usable: list[Claim] = []
+    for claim in resumed:
+        try:
+            check_drop(claim.record)
+        except ValueError as trouble:
+            LOG.warning("claim %s can't be taken up: %s", claim.folder, trouble)
+            claims.unresumed[claim.folder] = str(trouble)
+        else:
+            usable.append(claim)
+    return usable
+
+
+def _hold_unresumed(drop_id: str, store: Store, register: Register) -> None:
+    title = "The record of this drop's claim in inbox/.reeldrop/claims/ can't be read or isn't as Reeldrop wrote it."
+    fix = "Take its files out of the folder there and drop them again; the log names the folder and the reason."
+    for job in store.of_drop(drop_id):
+        if job.state is State.WAITING:
+            register.hold(job.id, Hold("claim_odd", title, fix, utc_now()))
 
 
 def _close_without_claim(drop: Drop, store: Store, register: Register) -> None:
@@ -69,7 +94,7 @@ def _take_up(claim: Claim, store: Store, register: Register, ending: Ending, adm
         # The database is younger than the claim: the folder alone tells what was dropped.
         register.see(_drop_of(claim), _waiting(claim))
     store.mark_drop(claim.drop_id, claimed=True)
-    for path, (size, mtime_ns) in claim.record.get("named", {}).items():
+    for path, (size, mtime_ns, _) in claim.record["named"].items():
         store.name_media(path, size, mtime_ns)
     register.recall(claim.drop_id)
     ending.keep(claim)

@@ -191,6 +191,9 @@ class Claims:
             finish_return(claim, self._inbox)
             return None
         if stage == "claimed":
+            for member in claim.held():
+                if facts_of(claim.file_of(member.path)).kind != "file":
+                    raise ValueError(f"{claim.file_of(member.path)} is no plain file")
             return claim
         if not claim.held():
             clear_folder(claim)

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Literal
 
 from service.disk import draft_of
-from service.inbox.record import RECORD, Claim, Member, is_inside
+from service.inbox.record import RECORD, Claim, Member
+from service.inbox.trust import is_inside
 from service.naming import fit
 
 Where = Literal["done", "rejected"]

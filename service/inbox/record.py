@@ -11,6 +11,7 @@ from typing import Any
 
 from service.disk import Disk
 from service.drops import grouping_of, name_of, task_of
+from service.inbox.trust import check
 from service.naming import fold
 from service.settling import FileFacts
 
@@ -97,9 +98,11 @@ def read_claim(folder: Path, disk: Disk) -> Claim:
     """Return a folder's claim. Raises FileNotFoundError without a record, ValueError if it can't be read."""
     data = (folder / RECORD).read_bytes()
     try:
-        return Claim(folder, json.loads(data), disk)
-    except (KeyError, TypeError) as error:
-        raise ValueError(f"{folder / RECORD} is not the record of a claim") from error
+        record = json.loads(data)
+        check(record, folder.name.rpartition(".")[0])
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{folder / RECORD} is not the record of a claim: {error}") from error
+    return Claim(folder, record, disk)
 
 
 def entries_of(members: Sequence[Member]) -> list[dict[str, Any]]:
@@ -128,15 +131,7 @@ def entries_of(members: Sequence[Member]) -> list[dict[str, Any]]:
     return entries
 
 
-def is_inside(path: str) -> bool:
-    """Tell whether a relative POSIX path stays below the folder that it is joined to."""
-    return bool(path) and not path.startswith("/") and ".." not in path.split("/")
-
-
 def _member(entry: dict[str, Any]) -> Member:
-    # Whoever may write to the share may write here.
-    if not is_inside(entry["path"]) or not is_inside(entry["stored"]) or "/" in entry["stored"]:
-        raise ValueError("a claim's member lies outside of the inbox")
     facts = FileFacts(
         size=entry["size"],
         mtime_ns=entry["mtime_ns"],
