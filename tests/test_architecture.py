@@ -21,6 +21,7 @@ FLOORS: dict[str, float] = {
     "publishing": 7,
     "recovery": 7,
     "housekeeping": 7,
+    "results": 6.5,
     # landing: what several steps of the hallway share
     "pursuit": 6,
     "servers": 6,

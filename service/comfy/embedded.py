@@ -29,6 +29,11 @@ class EmbeddedEngine:
         self._process: subprocess.Popen[bytes] | None = None
         self._reader: threading.Thread | None = None
 
+    @property
+    def output(self) -> Path:
+        """The folder that the engine saves results in."""
+        return self._base / "output"
+
     def start(self) -> str:
         """Start the engine and return its address; raise Unavailable (engine_failed) if it doesn't answer in 20 s."""
         self.stop()

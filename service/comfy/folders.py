@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 _MODEL_ENDINGS = (".safetensors", ".sft", ".ckpt", ".pt", ".pt2", ".pth", ".bin", ".onnx", ".gguf", ".pkl")
@@ -69,3 +70,15 @@ def looks_like_a_model(class_type: str, name: str, value: Any) -> bool:
     if not isinstance(value, str):
         return False
     return folder_of(class_type, name) is not None or value.lower().endswith(_MODEL_ENDINGS)
+
+
+def models_of(graph: Mapping[str, Any]) -> list[str]:
+    """Return the model files that a graph names, each once, as "folder/name" where we know the folder; sorted."""
+    found = set()
+    for node in graph.values():
+        class_type, inputs = str(node.get("class_type", "")), node.get("inputs", {})
+        for name, value in inputs.items():
+            if looks_like_a_model(class_type, name, value):
+                folder = folder_of(class_type, name)
+                found.add(f"{folder}/{value}" if folder else value)
+    return sorted(found)
