@@ -19,6 +19,7 @@ from service.comfy.protocol import (
     Succeeded,
 )
 from service.comfy.socket import Disconnected
+from service.disk_trouble import unavailable_of
 from service.ending import Ending
 from service.errors import Failed, Problem, Rejected, Unavailable, error_of, internal_problem
 from service.job import Hold, Job, Render, State
@@ -56,6 +57,9 @@ class Server(Protocol):
 
 class Publisher(Protocol):
     """What takes over a finished prompt."""
+
+    def ready(self) -> None:
+        """Return if what is sent now can be screened when it comes back; raises Unavailable if not."""
 
     def publish(self, job: Job, render: Render, outputs: tuple[OutputFile, ...], client: Client) -> None:
         """Fetch, verify, screen, mark and publish beside the lane."""
@@ -128,6 +132,8 @@ class Lane:
         self._ear = Ear()
         self._connection: Connection | None = None
         self._failures = 0
+        #: How often in a row something of ours, not the server, kept a job from going on.
+        self._waits = 0
         self._life = 0
         self._at_work: str | None = None
         #: What is known of the prompt in work, from one connection to the next.
@@ -186,6 +192,8 @@ class Lane:
             self._connection = None
 
     def _back_off(self, away: Unavailable) -> None:
+        # Whoever stops takes the engine of ours away too; that is no news for anybody.
+        self._ear.rest(0)
         self.trouble = away
         for run in self._runs.values() if away.refused else ():
             run.refused(self._monotonic())
@@ -210,8 +218,34 @@ class Lane:
         job = next_job(running + self._store.in_states(State.QUEUED, limit=1), self.name, busy)
         if job is None:
             self._rest()
-        else:
+        elif job.state is State.RUNNING or self._may_send():
             self._judge(job, connection)
+
+    def _may_send(self) -> bool:
+        """Return whether what is sent now can be screened; where not, everything that is queued holds for a while."""
+        try:
+            self._publisher.ready()
+        except Unavailable as missing:
+            # Whoever stops takes the screens away too; that is no news for anybody.
+            self._ear.rest(0)
+            self._register.hold_queued(Hold(missing.code, missing.title, missing.fix, utc_now()))
+            LOG.log(logging.DEBUG if self._waits else logging.WARNING, "%s: %s", self.name, missing)
+            self._wait()
+            return False
+        if self._waits:
+            self._waits = 0
+            self._register.hold_queued(None)
+        return True
+
+    def _wait(self) -> None:
+        wait_s = _BACKOFF_S[min(self._waits, len(_BACKOFF_S) - 1)]
+        self._waits += 1
+        self._ear.rest(wait_s)
+
+    def _files(self, job: Job, render: Render) -> list[tuple[str, Path]]:
+        # Asked before each sending, the second one after a loss too.
+        self._publisher.ready()
+        return self._publisher.files(job, render)
 
     def _rest(self) -> None:
         """Wait for a job, at most until the next probe; frames of other people's prompts are heard and dropped."""
@@ -234,6 +268,12 @@ class Lane:
             self._fail(job, failed.problem)
         except ForbiddenMove as moved:
             LOG.info("%s: %s; left as it is", job.name, moved)
+        except OSError as trouble:
+            # A disk or share of ours; the server has no part in it and keeps its connection.
+            away = unavailable_of(trouble)
+            LOG.warning("%s: %s", job.name, away)
+            self._register.hold(job.id, Hold(away.code, away.title, away.fix, utc_now()))
+            self._wait()
         except Exception:  # a fault of ours fails the job, never the daemon
             LOG.exception("%s: a fault in Reeldrop while rendering it", job.name)
             self._fail(job, internal_problem("rendering it"))
@@ -256,7 +296,7 @@ class Lane:
         pursuit = Pursuit(
             connection,
             self._ear,
-            lambda: self._publisher.files(job, render),
+            lambda: self._files(job, render),
             Report(self._register, self._publisher, job, self._monotonic),
             self._monotonic,
         )

@@ -59,6 +59,8 @@ class Examiner:
         self._process: SpawnProcess | None = None
         self._pipe: Connection | None = None
         self._greeted = False
+        #: This child has made its classifier; it keeps it for life.
+        self._screens = False
 
     def start(self) -> None:
         """Start the child and return at once; it loads its decoders meanwhile."""
@@ -77,8 +79,21 @@ class Examiner:
             self._discard()
 
     def ready(self) -> None:
-        """Return when the child can decode and screen; raises Unavailable with the cure if it can't."""
-        self._ask("ready", self._deadlines.start_s, "")
+        """Return when the child can decode and screen; raises Unavailable with the cure if it can't.
+
+        A child that could once is not asked again, so this costs nothing while files are being examined.
+        """
+        if self._stopped.is_set():
+            raise _stopping()
+        if self._screens:
+            return
+        try:
+            self._ask("ready", self._deadlines.start_s, "", turn_s=self._deadlines.start_s)
+        except (Failed, Rejected) as trouble:
+            # Nothing was examined, so nothing is to blame but the screen itself.
+            title = "The nudity screen doesn't start."
+            raise Unavailable("screening_missing", title, "See the log; make setup installs it again.") from trouble
+        self._screens = True
 
     def probe(self, path: Path) -> MediaFacts:
         """Say what a file is; raises Rejected for one that is broken, cut off, mislabelled or too large."""
@@ -256,6 +271,7 @@ class Examiner:
         return self._process.exitcode
 
     def _discard(self) -> None:
+        self._screens = False
         process, pipe = self._process, self._pipe
         self._process = self._pipe = None
         if pipe is not None:

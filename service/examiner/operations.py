@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import av.logging
 
-from service.errors import Problem, Rejected
+from service.errors import Problem, Rejected, Unavailable
 from service.examiner.classifier import Classifier
 from service.job import Expected, MediaFacts, MediaKind, Screening
 from service.media import facts, formats, pictures, trouble, verification
@@ -76,7 +76,14 @@ class Operations:
 
     def _classifier(self) -> Classifier:
         if self._made is None:
-            self._made = self._make_classifier()
+            try:
+                self._made = self._make_classifier()
+            except (Unavailable, MemoryError):
+                raise
+            except Exception as error:
+                # A package that lacks or breaks says nothing about the file that was to be screened.
+                title = f"The nudity screen can't be loaded ({type(error).__name__})."
+                raise Unavailable("screening_missing", title, "Run make setup again; the job goes on then.") from error
         return self._made
 
 

@@ -72,3 +72,10 @@ class Missing:
 
     def score(self, rgb: NDArray[np.uint8]) -> float:
         return 0.0
+
+
+class Uninstalled:
+    """Lacks what it is made of."""
+
+    def __init__(self) -> None:
+        raise ModuleNotFoundError("No module named 'onnxruntime'")

@@ -223,6 +223,25 @@ def test_without_the_model_nothing_is_screened_but_files_are_still_read(make, tm
         examiner.preview(drawing.photo(tmp_path / "a.png").read_bytes())
 
 
+def test_a_screen_that_is_not_installed_is_no_fault_of_the_file(make, tmp_path):
+    examiner = make(hostile.Uninstalled, results=True)
+    clip = drawing.clip(tmp_path / "a.mp4")
+    for ask in (examiner.ready, lambda: examiner.screen(clip, examiner.probe(clip))):
+        with pytest.raises(Unavailable) as missing:
+            ask()
+        assert missing.value.code == "screening_missing"
+
+
+def test_a_busy_child_that_could_screen_once_is_not_asked_again(make):
+    examiner = make(MarkerClassifier)
+    examiner.ready()
+    with examiner._turn:
+        examiner.ready()
+    examiner.stop()
+    with pytest.raises(Unavailable):
+        examiner.ready()
+
+
 def test_a_preview_becomes_a_clean_small_jpeg_with_its_score(examiner, tmp_path):
     Image.new("RGB", (800, 400), MARKER).save(tmp_path / "a.png")
     jpeg, screening = examiner.preview((tmp_path / "a.png").read_bytes())
