@@ -81,9 +81,13 @@ class _Named:
     media: list[str] = field(default_factory=list)
 
 
-def group(paths: Iterable[str], tasks: Collection[str]) -> tuple[tuple[Candidate, ...], tuple[str, ...]]:
+def group(
+    paths: Iterable[str], tasks: Collection[str], prompted: Collection[str] | None = None
+) -> tuple[tuple[Candidate, ...], tuple[str, ...]]:
     """
     Return the drops of one listing, and the files in task folders that are left alone; junk is in neither.
+
+    `prompted` are the tasks in which a text file is a prompt (all if None); elsewhere it is left alone.
 
     Names pair regardless of case and Unicode form. Where two job files carry one name, the first of them has the media.
     """
@@ -102,7 +106,8 @@ def group(paths: Iterable[str], tasks: Collection[str]) -> tuple[tuple[Candidate
         if _in_reserved(folder) or _is_inside(folder, drop_folders):
             left += members
         else:
-            found, others = _of_folder(folder, members)
+            with_texts = prompted is None or task_of(members[0]) in prompted
+            found, others = _of_folder(folder, members, with_texts=with_texts)
             candidates += found
             left += others
     return tuple(candidates), tuple(sorted(left))
@@ -145,13 +150,13 @@ def is_junk_folder(name: str) -> bool:
     return _JUNK_FOLDER.fullmatch(name.lower()) is not None
 
 
-def _of_folder(folder: str, members: list[str]) -> tuple[list[Candidate], list[str]]:
+def _of_folder(folder: str, members: list[str], *, with_texts: bool) -> tuple[list[Candidate], list[str]]:
     named: dict[str, _Named] = defaultdict(_Named)
     left: list[str] = []
     media: list[str] = []
     for path in members:
         kind = _kind_of(path)
-        if kind is None:
+        if kind is None or (kind == "text" and not with_texts):
             left.append(path)
         elif kind == "media":
             media.append(path)

@@ -6,6 +6,7 @@ import logging
 import sqlite3
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -20,16 +21,16 @@ from service.inbox.look import Trouble, look
 from service.inbox.record import Claim, Member
 from service.inbox.structure import structural_end
 from service.job import Hold
-from service.reading import Dropped, Library, Missing, named_files, parse, read
+from service.patience import Patience, folder_of
+from service.reading import Dropped, Library, Missing, named_files, read
 from service.register import Register
 from service.settling import FileFacts
 from service.sightings import Seen, Sightings
 from service.stillness import Stillness
 from service.store import utc_now
+from service.texts import Texts
 
 LOG = logging.getLogger(__name__)
-#: A job file over this size is no job file; the strict loader refuses it by name, so only this much is ever read.
-_JOB_FILE_BYTES = 1 << 20
 
 
 class Intake:
@@ -59,7 +60,8 @@ class Intake:
         self._monotonic = monotonic
         self._stillness = Stillness(inbox, config.watch)
         self._files: Mapping[str, FileFacts] = {}
-        self._folder_changed_s: dict[str, float] = {}
+        self._patience = Patience()
+        self._texts = Texts(inbox)
         self._sightings = Sightings(register, new_id)
         self._due_s: float | None = None
         self._pending = False
@@ -84,12 +86,14 @@ class Intake:
         self._due_s = None
         self._pending = False
         listing = look(self._inbox, list(self._library.tasks))
-        self._note_changes(listing.files, now)
+        self._files = listing.files
+        self._patience.note(listing.files, now)
+        self._texts.keep(listing.files)
         self._tell(listing.troubles)
         self._beside = defaultdict(list)
         for path in listing.files:
-            self._beside[_folder(path)].append(PurePosixPath(path).name)
-        candidates, self.left_alone = group(listing.files, list(self._library.tasks))
+            self._beside[folder_of(path)].append(PurePosixPath(path).name)
+        candidates, self.left_alone = group(listing.files, self._library.tasks, self._library.prompted)
         whole = self._stillness.observe(now, listing.files)
         jobs = [candidate for candidate in candidates if candidate.kind != "media"]
         self._sightings.forget_vanished({candidate.members[0] for candidate in candidates})
@@ -107,13 +111,6 @@ class Intake:
         return min((wait for wait in (due, self._due_s) if wait is not None), default=None)
 
     # what the listing says -------------------------------------------------------------------------------------------
-
-    def _note_changes(self, files: Mapping[str, FileFacts], now: float) -> None:
-        for path in self._files.keys() | files.keys():
-            if self._files.get(path) != files.get(path):
-                self._folder_changed_s[_folder(path)] = now
-                self._sightings.changed(path, now)
-        self._files = files
 
     def _tell(self, troubles: Sequence[Trouble]) -> None:
         for trouble in set(troubles) - self._told:
@@ -133,11 +130,11 @@ class Intake:
         for candidate in candidates:
             if candidate.members[0] in whole:
                 try:
-                    job = parse(candidate.kind, self._text(candidate))
+                    job = self._texts.job_of(candidate, self._files[candidate.members[0]])
                 except (Rejected, OSError):
                     continue
-                folder = PurePosixPath(candidate.members[0]).parent
-                named |= {str(folder / file) for file in named_files(job)}
+                folder = folder_of(candidate.members[0])
+                named |= {f"{folder}/{file}" for file in named_files(job)}
         return named
 
     def _safely(self, candidate: Candidate, now: float, consider: Callable[[], bool | None]) -> bool | None:
@@ -171,40 +168,37 @@ class Intake:
 
     def _consider(self, candidate: Candidate, whole: frozenset[str], now: float) -> None:
         seen = self._sightings.see(candidate, now)
-        odd = [path for path in candidate.members if self._files[path].kind != "file"]
-        if odd:
-            title = f"{PurePosixPath(odd[0]).name} is no plain file, but a link, pipe or device."
-            self._register.hold(seen.job, Hold("not_a_file", title, "Drop the file itself.", utc_now()))
+        first = candidate.members[0]
+        if self._files[first].kind != "file":
+            self._register.hold(seen.job, _not_a_file(first, "Drop the file itself."))
             return
-        if not whole.issuperset(candidate.members):
+        if first not in whole:
             return
-        unended = [path for path in candidate.media if not structural_end(self._inbox / path)]
-        if unended:
-            self._wait_for_the_rest(seen, unended, candidate, now)
+        if not self._is_ready(seen, candidate, candidate.media, whole, now):
             return
         try:
-            reading = read(self._dropped(candidate), self._library)
+            reading = read(self._dropped(candidate), self._library, self._texts.job_of(candidate, self._files[first]))
         except Missing as missing:
-            self._wait_for_media(seen, missing, candidate, now)
+            self._wait(seen, Hold("media_missing", missing.title, missing.fix, utc_now()), candidate, (), now)
             return
         except Rejected:
             # Judged again on the claimed bytes: only they are sure not to change any more.
             self._claim(candidate, seen, {})
             return
         members = {PurePosixPath(path).name for path in candidate.members}
-        shared = {role: file for role, file in reading.roles.items() if file not in members}
-        folder = PurePosixPath(candidate.members[0]).parent
-        if all(str(folder / file) in whole for file in shared.values()):
+        folder = folder_of(first)
+        shared = {role: f"{folder}/{file}" for role, file in reading.roles.items() if file not in members}
+        if self._is_ready(seen, candidate, tuple(shared.values()), whole, now):
             self._claim(candidate, seen, shared)
 
     def _consider_media(self, candidate: Candidate, whole: frozenset[str], named: set[str], now: float) -> bool:
         """Return False where the media stays untouched because it wants a companion or a job file."""
-        if named.issuperset(candidate.media) or any(self._files[path].kind != "file" for path in candidate.media):
+        if not named.isdisjoint(candidate.media) or any(self._files[path].kind != "file" for path in candidate.media):
             return True
         if not whole.issuperset(candidate.media):
             return True
-        quiet_s = now - self._folder_changed_s.get(_folder(candidate.media[0]), now)
-        remaining_s = self._config.watch.sidecar_wait_seconds - quiet_s
+        still_s = self._patience.folder_still_s(candidate.media[0], now)
+        remaining_s = self._config.watch.sidecar_wait_seconds - still_s
         if remaining_s > 0:
             self._pending = True
             self._wait_s(remaining_s)
@@ -216,60 +210,59 @@ class Intake:
         except Rejected:
             pass
         seen = self._sightings.see(candidate, now)
-        unended = [path for path in candidate.media if not structural_end(self._inbox / path)]
-        if unended:
-            self._wait_for_the_rest(seen, unended, candidate, now)
-        else:
+        if self._is_ready(seen, candidate, candidate.media, whole, now):
             self._claim(candidate, seen, {})
         return True
 
     def _dropped(self, candidate: Candidate) -> Dropped:
-        folder = _folder(candidate.members[0])
-        beside = frozenset(self._beside.get(folder, ()))
+        beside = frozenset(self._beside.get(folder_of(candidate.members[0]), ()))
         names = tuple(PurePosixPath(path).name for path in candidate.media)
-        return Dropped(candidate.task, candidate.name, candidate.kind, self._text(candidate), names, beside)
+        return Dropped(candidate.task, candidate.name, candidate.kind, None, names, beside)
 
-    def _text(self, candidate: Candidate) -> bytes | None:
-        if candidate.kind == "media":
-            return None
-        with (self._inbox / candidate.members[0]).open("rb") as file:
-            return file.read(_JOB_FILE_BYTES + 1)
+    def _is_ready(
+        self, seen: Seen, candidate: Candidate, media: tuple[str, ...], whole: frozenset[str], now: float
+    ) -> bool:
+        """Tell whether media is whole; what keeps it is said on the drop, unless it is only just settling."""
+        hold: Hold | None = None
+        if odd := [path for path in media if self._files[path].kind != "file"]:
+            hold = _not_a_file(odd[0], "Put the file itself in its place.")
+        elif open_ := [path for path in media if path not in whole]:
+            patience_s = max(self._config.watch.sidecar_wait_seconds, 2 * max(map(self._stillness.quiet_s, open_)))
+            remaining_s = patience_s - self._patience.still_s(open_, seen.changed_s, now)
+            if remaining_s > 0:
+                self._wait_s(remaining_s)
+                return False
+            hold = _incomplete(open_, "some program still has it open for writing", "Close it there.")
+        elif unended := [path for path in media if not structural_end(self._inbox / path)]:
+            hold = _incomplete(unended, "its end is missing", "Copy it again if the copy broke off.")
+        if hold:
+            self._wait(seen, hold, candidate, media, now)
+        return hold is None
 
-    def _wait_for_media(self, seen: Seen, missing: Missing, candidate: Candidate, now: float) -> None:
-        self._wait(seen, Hold("media_missing", missing.title, missing.fix, utc_now()), candidate, now)
-
-    def _wait_for_the_rest(self, seen: Seen, unended: list[str], candidate: Candidate, now: float) -> None:
-        names = ", ".join(PurePosixPath(path).name for path in unended)
-        title = f"{names} isn't whole: its end is missing."
-        self._wait(seen, Hold("incomplete", title, "Copy it again if the copy broke off.", utc_now()), candidate, now)
-
-    def _wait(self, seen: Seen, hold: Hold, candidate: Candidate, now: float) -> None:
+    def _wait(self, seen: Seen, hold: Hold, candidate: Candidate, named: tuple[str, ...], now: float) -> None:
         """Wait visibly; media_wait_minutes after the last change of any of its files, reject with the same words."""
-        newest = max(seen.changed_s, *(self._folder_changed(path) for path in candidate.members))
-        remaining_s = self._config.watch.media_wait_minutes * 60 - (now - newest)
+        still_s = self._patience.still_s({*candidate.members, *named}, seen.changed_s, now)
+        remaining_s = self._config.watch.media_wait_minutes * 60 - still_s
         if remaining_s > 0:
             self._register.hold(seen.job, hold)
             self._wait_s(remaining_s)
             return
-        self._claim(candidate, seen, {}, Problem(hold.code, hold.title, hold.fix))
-
-    def _folder_changed(self, path: str) -> float:
-        return self._folder_changed_s.get(_folder(path), 0.0)
+        # A link in the place of its media stays where it is: it is none of the drop's files.
+        plain = tuple(path for path in candidate.media if self._files[path].kind == "file")
+        self._claim(replace(candidate, media=plain), seen, {}, Problem(hold.code, hold.title, hold.fix))
 
     def _claim(
         self, candidate: Candidate, seen: Seen, shared: Mapping[str, str], problem: Problem | None = None
     ) -> None:
         members = [Member(path, self._files[path]) for path in candidate.members]
-        folder = PurePosixPath(_folder(candidate.members[0]))
-        named = {role: str(folder / file) for role, file in shared.items()}
         record: dict[str, Any] = {
             "task": candidate.task,
             "grouping": candidate.grouping,
             "name": candidate.name,
             "kind": candidate.kind,
             "job": seen.job,
-            "shared": named,
-            "named": {path: _identity(self._files[path]) for path in named.values()},
+            "shared": dict(shared),
+            "named": {path: _identity(self._files[path]) for path in shared.values()},
             "problem": problem.as_json() if problem else None,
         }
         try:
@@ -292,5 +285,11 @@ def _identity(facts: FileFacts) -> list[int]:
     return [facts.size, facts.mtime_ns, facts.inode]
 
 
-def _folder(path: str) -> str:
-    return path.rpartition("/")[0]
+def _not_a_file(path: str, fix: str) -> Hold:
+    title = f"{PurePosixPath(path).name} is no plain file, but a link, pipe or device."
+    return Hold("not_a_file", title, fix, utc_now())
+
+
+def _incomplete(paths: Sequence[str], why: str, fix: str) -> Hold:
+    names = ", ".join(PurePosixPath(path).name for path in paths)
+    return Hold("incomplete", f"{names} isn't whole: {why}.", fix, utc_now())

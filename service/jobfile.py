@@ -80,7 +80,7 @@ def _check_media_name(text: str) -> str:
         name = name[2:]
     parts = name.split("/")
     if "\\" in name:
-        raise mistake("bad_path", "{field} can't hold a backslash.", "Write folders with /: cats/tom.jpg.")
+        raise mistake("bad_path", "{field} can't hold a backslash.", _BESIDE)
     if "://" in name:
         raise mistake("bad_path", "{field} can't be an address.", "Download it and drop it beside the job file.")
     if name.startswith(("/", "~")) or re.match(r"[A-Za-z]:", name):
@@ -89,6 +89,10 @@ def _check_media_name(text: str) -> str:
         raise mistake("bad_path", "{field} can't hold '..'.", _BESIDE)
     if any(not part or part.startswith(".") for part in parts):
         raise mistake("bad_path", "{field} can't have empty or hidden parts.", _BESIDE)
+    if len(parts) > 1:
+        raise mistake(
+            "not_built_yet", "{field} can name only files beside the job file; folders are not built yet.", _BESIDE
+        )
     return name
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from service import jobfile
@@ -35,6 +36,13 @@ class Library:
     def of(self, task: str) -> list[Workflow]:
         """Return the task's workflows in order; those that its list names but nobody dropped are left out."""
         return [self.workflows[name] for name in self.tasks.get(task, ()) if name in self.workflows]
+
+    @cached_property
+    def prompted(self) -> frozenset[str]:
+        """The tasks in which a text file is a prompt; nothing is known of those whose workflows aren't there."""
+        return frozenset(
+            task for task in self.tasks if not self.of(task) or any("prompt" in flow.fields for flow in self.of(task))
+        )
 
     def tasks_for(self, kind: MediaKind) -> list[str]:
         """Return the tasks whose workflows take media of this kind."""
@@ -73,9 +81,13 @@ def parse(kind: str, text: bytes | None) -> JobFile:
     return jobfile.parse(text)
 
 
-def read(dropped: Dropped, library: Library) -> Reading:
-    """Return what a drop asks for; raises Rejected with every mistake, or Missing for media that may still come."""
-    job = parse(dropped.kind, dropped.text)
+def read(dropped: Dropped, library: Library, job: JobFile | None = None) -> Reading:
+    """
+    Return what a drop asks for; `job` is its text where that is parsed already.
+
+    Raises Rejected with every mistake, or Missing for media that may still come.
+    """
+    job = job or parse(dropped.kind, dropped.text)
     flows = library.of(dropped.task)
     if not flows:
         raise Rejected(
@@ -129,7 +141,7 @@ def _roles(flows: Sequence[Workflow], wanted: str | None) -> dict[str, MediaKind
 def _assign(dropped: Dropped, roles: Mapping[str, MediaKind], library: Library) -> dict[str, str]:
     assigned: dict[str, str] = {}
     problems: list[Problem] = []
-    for file in dropped.media:
+    for file in _without_live_halves(dropped, roles):
         kind = media_kind(file)
         assert kind is not None, "drops.group puts only media here"
         role = role_of(file, dropped.name)
@@ -144,6 +156,15 @@ def _assign(dropped: Dropped, roles: Mapping[str, MediaKind], library: Library) 
     if problems:
         raise Rejected(*problems)
     return assigned
+
+
+def _without_live_halves(dropped: Dropped, roles: Mapping[str, MediaKind]) -> list[str]:
+    """A picture and a video of one name are a Live Photo: the half that the task doesn't take only moves along."""
+    wanted = set(roles.values())
+    plain = {file: media_kind(file) for file in dropped.media if role_of(file, dropped.name) is None}
+    if wanted.isdisjoint(plain.values()):
+        return list(dropped.media)
+    return [file for file in dropped.media if plain.get(file) in (None, *wanted)]
 
 
 def _unwanted(file: str, kind: MediaKind, task: str, library: Library) -> Problem:

@@ -14,10 +14,11 @@ from service.store import utc_now
 
 @dataclass
 class Seen:
-    """A drop that isn't claimed yet: its ids, and when its deciding file last changed on our own clock, in seconds."""
+    """A drop that isn't claimed yet: its ids, its files, and since when on our own clock (s) it is made of these."""
 
     drop: str
     job: str
+    members: tuple[str, ...]
     changed_s: float
 
 
@@ -35,7 +36,7 @@ class Sightings:
         for drop in self._store.waiting_drops():
             jobs = self._store.of_drop(drop.id)
             if jobs and jobs[0].state is State.WAITING:
-                self._seen[drop.members[0]] = Seen(drop.id, jobs[0].id, now_s)
+                self._seen[drop.members[0]] = Seen(drop.id, jobs[0].id, drop.members, now_s)
 
     def known(self, path: str) -> Seen | None:
         """Return what is known of the drop with this deciding file, or None at first sight."""
@@ -46,12 +47,11 @@ class Sightings:
         path = candidate.members[0]
         if path not in self._seen:
             self._seen[path] = self._record(candidate, now_s)
-        return self._seen[path]
-
-    def changed(self, path: str, now_s: float) -> None:
-        """Note that a file is not as it was at the look before."""
-        if path in self._seen:
-            self._seen[path].changed_s = now_s
+        seen = self._seen[path]
+        if seen.members != candidate.members:
+            # A file of it came or went.
+            seen.members, seen.changed_s = candidate.members, now_s
+        return seen
 
     def forget(self, candidate: Candidate) -> None:
         """Let go of a drop that is claimed."""
@@ -92,4 +92,4 @@ class Sightings:
             updated_at=at,
         )
         self._register.see(drop, job)
-        return Seen(drop.id, job.id, now_s)
+        return Seen(drop.id, job.id, candidate.members, now_s)

@@ -26,13 +26,14 @@ class Stillness:
         """Return the paths that are whole at this look."""
         self._files = files
         self._visible = {path: known for path, known in self._visible.items() if path in files}
-        return self._settling.observe(now_s, files, self._quiet_s, self._busy)
+        return self._settling.observe(now_s, files, self.quiet_s, self._busy)
 
     def next_due_s(self, now_s: float) -> float | None:
         """Return in how many seconds the next file may be whole, or None."""
         return self._settling.next_due_s(now_s)
 
-    def _quiet_s(self, path: str) -> float:
+    def quiet_s(self, path: str) -> float:
+        """Return how long a listed file must be unchanged before it can be whole."""
         if self._share:
             return self._watch.quiet_seconds_share
         return self._watch.quiet_seconds_local if self._writers_visible(path) else self._watch.quiet_seconds

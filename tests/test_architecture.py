@@ -20,6 +20,7 @@ FLOORS: dict[str, float] = {
     "lane": 7,
     "publishing": 7,
     "recovery": 7,
+    "beginning": 7,
     "housekeeping": 7,
     "results": 6.5,
     # landing: what several steps of the hallway share
@@ -27,6 +28,8 @@ FLOORS: dict[str, float] = {
     "servers": 6,
     "stillness": 6,
     "sightings": 6,
+    "texts": 6,
+    "patience": 6,
     "examination": 6,
     "ending": 6,
     "register": 5,

@@ -41,8 +41,8 @@ def job_parts():
 
 
 def test_a_job_file_becomes_settings_with_places():
-    job = parse(b"prompt: a harbour\nseed: 42\nfps: 12\nimage: ./cats/tom.jpg\n")
-    assert job.settings.asked() == {"prompt": "a harbour", "seed": 42, "fps": 12.0, "image": "cats/tom.jpg"}
+    job = parse(b"prompt: a harbour\nseed: 42\nfps: 12\nimage: ./tom.jpg\n")
+    assert job.settings.asked() == {"prompt": "a harbour", "seed": 42, "fps": 12.0, "image": "tom.jpg"}
     assert job.place("seed") == (2, 1)
     assert job.place("steps") == (1, 1)
     assert job.settings.model_fields_set == {"prompt", "seed", "fps", "image"}
@@ -104,7 +104,8 @@ def test_every_mistake_is_named_at_once_in_the_order_of_the_file():
         ("image: ~/x.jpg", "bad_path", 8, "beside the job file"),
         ("image: a/../../x.jpg", "bad_path", 8, "beside the job file"),
         ("image: ..", "bad_path", 8, "beside the job file"),
-        ("image: a\\x.jpg", "bad_path", 8, "with /"),
+        ("image: a\\x.jpg", "bad_path", 8, "beside the job file"),
+        ("image: cats/tom.jpg", "not_built_yet", 8, "beside the job file"),
         ("image: .reeldrop/claims/x.jpg", "bad_path", 8, "beside the job file"),
         ("image: a//b.jpg", "bad_path", 8, "beside the job file"),
         ("image: https://a.b/c.jpg", "bad_path", 8, "Download it"),
