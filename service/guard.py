@@ -56,6 +56,11 @@ def check_graph(
     return tuple(problem for node in nodes.values() for problem in _check_node(node, nodes, role_files, told))
 
 
+def outputs_of(object_info: Mapping[str, Any]) -> dict[str, Sequence[str]]:
+    """Return the output types by class from a server's object_info, as `check_graph` takes them."""
+    return {name: entry.get("output") or () for name, entry in object_info.items() if isinstance(entry, Mapping)}
+
+
 def _parts(value: Any) -> tuple[str, Mapping[str, Any]]:
     value = value if isinstance(value, Mapping) else {}
     class_type, inputs = value.get("class_type"), value.get("inputs", {})

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from service import guard
 from service.comfy import preflight
 from service.comfy.client import Client
 from service.comfy.protocol import AskHistory, Errored, Interrupted, Lost, Run, StillPending, StillRunning, Succeeded
@@ -122,7 +123,10 @@ class Pursuit:
 
     def _send(self, job: Job, render: Render, run: Run) -> None:
         references = {each["reference"] for each in render.uploads}
-        problems = preflight.check(render.graph, self._connection.object_info, uploads=references)
+        known = self._connection.object_info
+        # The job may have been queued before any server had said what its classes give out.
+        problems = guard.check_graph(render.graph, references, guard.outputs_of(known))
+        problems = problems or preflight.check(render.graph, known, uploads=references)
         if problems:
             raise Rejected(*problems)
         client = self._connection.client
