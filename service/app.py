@@ -14,8 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from service.admission import Admission
+from service.beginning import meet_root, prepare_folders, refuse_offline
 from service.config import Config
 from service.crew import Crew
+from service.disk import Disk
 from service.ending import Ending
 from service.errors import Unavailable
 from service.examination import Examination
@@ -23,11 +25,11 @@ from service.examiner import Classifier, Examiner, OpenNsfw
 from service.housekeeping import Housekeeping
 from service.inbox.claim import Claims
 from service.inbox.lease import Lease, take
-from service.inbox.roots import kind_of, marker
+from service.inbox.roots import marker
 from service.inbox.watch import Watch
 from service.intake import Intake
 from service.job import LIVE, Hold, Job, State, new_id
-from service.lane import Lane
+from service.lane import Lane, Server
 from service.library import load
 from service.outbox import Outbox
 from service.publishing import Publishing
@@ -72,51 +74,45 @@ class App:
     def open(self) -> None:
         """Take the inbox and build every room; raises Unavailable with the cure where something is missing."""
         config = self.config
-        for folder in (config.inbox_dir, config.output_dir, config.state_dir):
-            _make(folder)
-        if kind_of(config.state_dir) == "share":
-            raise Unavailable(
-                "state_on_share",
-                f"state_dir ({config.state_dir}) lies on a network share, where SQLite files get corrupted.",
-                "Set state_dir in config.yaml to a folder on a local disk.",
-            )
+        prepare_folders(config)
         self.lease: Lease = take(config.inbox_dir, config.state_dir)
         self.store = Store(config.state_dir / "reeldrop.db")
-        self._meet_roots()
+        for root in (config.inbox_dir, config.output_dir):
+            meet_root(root, self.store)
         self.library = load(config)
         for task in self.library.tasks:
             (config.inbox_dir / task).mkdir(exist_ok=True)
         daemon = f"{socket.gethostname()}/{os.getpid()}"
-        self.outbox = Outbox(config.output_dir)
+        self.outbox = Outbox(config.output_dir, Disk(before=refuse_offline(config.output_dir)))
         self.register = Register(self.store, self.outbox, daemon, time.monotonic)
         if self.on_change:
             self.register.listen(self.on_change)
         work = config.state_dir / "work"
         self.ending = Ending(self.register, config.inbox_dir, work)
         self._claims = Claims(config.inbox_dir, self.lease.host, self.lease.boot, self.lease.epoch)
-        temporary = config.temp_dir or config.state_dir / "tmp"
-        temporary.mkdir(parents=True, exist_ok=True)
-        self._drops_examiner = Examiner("drops", self._classifier, temporary=temporary)
-        self._results_examiner = Examiner("results", self._classifier, temporary=temporary, results=True)
+        self._drops_examiner = Examiner("drops", self._classifier, temporary=config.temp_dir)
+        self._results_examiner = Examiner("results", self._classifier, temporary=config.temp_dir, results=True)
+        servers, self._engine = servers_of(config)
         # One crew for each examiner: many photos dropped at once must not keep finished renders waiting.
         self._admitting = Crew("admission", 2, self._fallen.append)
         self._publishers = Crew("publishing", 3, self._fallen.append)
         self.publishing = Publishing(
-            self.register, self.ending, self.outbox, self._results_examiner, work, self._publishers, self._wake_lanes
+            self.register,
+            self.ending,
+            self.outbox,
+            self._results_examiner,
+            work,
+            self._publishers,
+            self._wake_lanes,
+            drops_examiner=self._drops_examiner,
+            check_outbox=lambda: self._check_root(config.output_dir),
+            engine_output=self._engine.output if self._engine else None,
         )
-        self._build_lanes()
+        self._build_lanes(servers)
         self._build_intake(work)
         self.housekeeping = Housekeeping(config, self._wake.set)
 
-    def _meet_roots(self) -> None:
-        for root in (self.config.inbox_dir, self.config.output_dir):
-            known = self.store.marker(str(root))
-            found = marker(root, known)
-            if known is None:
-                self.store.remember_marker(str(root), found)
-
-    def _build_lanes(self) -> None:
-        servers, self._engine = servers_of(self.config)
+    def _build_lanes(self, servers: Mapping[str, Server]) -> None:
         self.lanes = [
             Lane(
                 name,
@@ -210,7 +206,7 @@ class App:
                 if offline:
                     offline = False
                     self.register.hold_queued(None)
-                due_s = self._step()
+                due_s = min_of(self._step(), self.publishing.retry_due_s())
             except Unavailable as away:
                 if not offline:
                     LOG.warning("%s", away)
@@ -228,8 +224,11 @@ class App:
         return self.intake.step()
 
     def _check_roots(self) -> None:
-        for root in (self.config.inbox_dir, self.config.output_dir):
-            marker(root, self.store.marker(str(root)))
+        self._check_root(self.config.inbox_dir)
+        self._check_root(self.config.output_dir)
+
+    def _check_root(self, root: Path) -> None:
+        marker(root, self.store.marker(str(root)))
 
     def check(self) -> None:
         """Raise Fallen if a thread of ours has ended by itself; see that there are file events where there can be."""
@@ -275,6 +274,7 @@ class App:
             lane.stop()
         self._admitting.stop()
         self._publishers.stop()
+        self.publishing.stop()
         # Each of these waits for a child or a thread of its own, so they wait side by side.
         endings: list[Callable[[], object]] = [self.housekeeping.stop, self._drops_examiner.stop]
         endings += [self._results_examiner.stop]
@@ -291,12 +291,6 @@ class App:
         self.store.close()
 
 
-def _make(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as trouble:
-        raise Unavailable(
-            "folder_missing",
-            f"{folder} can't be made: {trouble.strerror}.",
-            "Make it, or correct its key in config.yaml.",
-        ) from None
+def min_of(*seconds: float | None) -> float | None:
+    """Return the shortest of these waits, or None where there is none."""
+    return min((each for each in seconds if each is not None), default=None)

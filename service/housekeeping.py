@@ -14,7 +14,7 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from service.config import Config
 
 LOG = logging.getLogger(__name__)
-_KEEP_ENGINE_FILES_S = 3600.0
+_KEEP_ENGINE_FILES_S = 24 * 3600.0
 _TIDY_MINUTES = 30
 
 
@@ -25,7 +25,7 @@ class Housekeeping:
         # Without a grace of None a run that comes late, after a sleep of the machine for example, is dropped.
         defaults = {"coalesce": True, "max_instances": 1, "misfire_grace_time": None}
         self._scheduler = BackgroundScheduler(job_defaults=defaults, timezone="UTC")
-        self._engine_folder = config.state_dir / "engine"
+        self._engine_folder = config.state_dir / "engine" / "engine"
         self._scheduler.add_job(wake, "interval", seconds=config.watch.rescan_seconds, id="look")
         self._scheduler.add_job(self._tidy, "interval", minutes=_TIDY_MINUTES, id="tidy")
         self._scheduler.add_listener(_complain, EVENT_JOB_ERROR | EVENT_JOB_MISSED | EVENT_JOB_MAX_INSTANCES)
@@ -44,7 +44,7 @@ class Housekeeping:
 
 
 def tidy(engine_folder: Path, now_s: float) -> None:
-    """Remove what the embedded engine rendered over an hour ago: results are fetched at once, names come once."""
+    """Remove what the embedded engine rendered over a day ago; results are removed as soon as they are published."""
     for folder in (engine_folder / "output" / "reeldrop", engine_folder / "temp" / "reeldrop"):
         for entry in folder.iterdir() if folder.is_dir() else ():
             if now_s - entry.stat().st_mtime > _KEEP_ENGINE_FILES_S:

@@ -1,6 +1,7 @@
 """Bad input: each gets its reason or its hold, none stops the daemon, and nothing that a user dropped is lost."""
 
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -260,3 +261,41 @@ def test_without_any_backend_a_job_waits_and_says_what_to_configure(tmp_path):
         hold = world.until_hold("text-to-video/harbour", "no_backend")
     assert "backends" in hold["fix"]
     assert world.status("text-to-video/harbour")["state"] == "queued"
+
+
+@pytest.mark.parametrize("gone", ["inbox", "outbox"])
+def test_a_folder_that_was_here_before_and_is_gone_is_offline_and_nothing_is_made_in_its_place(world: World, gone: str):
+    with world:
+        pass
+    folder = world.folder / gone
+    folder.rename(world.folder / "elsewhere")
+    with pytest.raises(Unavailable, match="offline"):
+        world.start()
+    assert not folder.exists()
+    (world.folder / "elsewhere").rename(folder)
+    with world:
+        world.drop("text-to-video/harbour.yaml", GOOD)
+        world.until_state("text-to-video/harbour", "done")
+
+
+def test_an_outbox_that_goes_offline_gets_nothing_into_its_bare_mount_point(world: World):
+    outbox = world.config.output_dir
+    with world:
+        world.drop(
+            "text-to-video/slow.yaml", "prompt: a harbour\nseed: 1\nwidth: 256\nheight: 256\nframes: 16\nsteps: 30\n"
+        )
+        world.until_state("text-to-video/slow", "running")
+        outbox.rename(world.folder / "elsewhere")
+        outbox.mkdir()
+        app = world.app
+        assert app is not None
+
+        def held() -> bool:
+            jobs = app.store.newest(1)
+            return bool(jobs[0].hold) and jobs[0].hold.code == "folder_offline"
+
+        world.until(held, "a hold for the folder that is offline")
+        assert [path for path in outbox.rglob("*") if path.is_file()] == []
+        shutil.rmtree(outbox)
+        (world.folder / "elsewhere").rename(outbox)
+        world.until_state("text-to-video/slow", "done")
