@@ -23,7 +23,7 @@ from service.disk_trouble import unavailable_of
 from service.ending import Ending
 from service.errors import Failed, Problem, Rejected, Unavailable, error_of, internal_problem
 from service.job import Hold, Job, Render, State
-from service.pursuit import Connection, Ear, Pursuit, Stopped
+from service.pursuit import STALL_S, Connection, Ear, Moved, Pursuit, Stalled, Stopped
 from service.register import Register
 from service.schedule import next_job
 from service.store import ForbiddenMove, utc_now
@@ -80,17 +80,20 @@ class Publisher(Protocol):
 class Report:
     """What the server says of one job on the way: progress with the time that is left, previews."""
 
-    def __init__(self, register: Register, publisher: Publisher, job: Job, monotonic: Callable[[], float]) -> None:
+    def __init__(
+        self, register: Register, publisher: Publisher, job: Job, monotonic: Callable[[], float], cure: str
+    ) -> None:
         self._register = register
         self._publisher = publisher
         self._job = job
         self._monotonic = monotonic
+        self._cure = cure
         self._began_s = monotonic()
         #: A render that is followed again, or sent again, goes on from what was shown: never backwards.
         self._highest = self._began_at = job.progress
         self._shown: tuple[float, str] | None = None
 
-    def __call__(self, event: Event) -> None:
+    def __call__(self, event: Event | Stalled | Moved) -> None:
         """Pass one event on; one that found no room is made up for by the next look at the server."""
         if isinstance(event, Progress):
             self._highest = max(self._highest, event.fraction * _RENDER_SHARE)
@@ -99,6 +102,12 @@ class Report:
                 self._shown = now
         elif isinstance(event, Preview):
             self._publisher.preview(self._job, event.data)
+        elif isinstance(event, Stalled):
+            long = f"{event.seconds / 60:.0f} minutes" if event.seconds >= 120 else f"{event.seconds:g} seconds"
+            title = f"The server says that it renders this job, but nothing has moved for {long}."
+            self._register.hold(self._job.id, Hold("stalled", title, self._cure, utc_now()))
+        elif isinstance(event, Moved):
+            self._register.hold(self._job.id, None)
 
     def _eta(self) -> int | None:
         elapsed_s, done = self._monotonic() - self._began_s, self._highest - self._began_at
@@ -120,6 +129,7 @@ class Lane:
         *,
         monotonic: Callable[[], float],
         new_client_id: Callable[[], str],
+        stall_s: float = STALL_S,
     ) -> None:
         self.name = name
         self._server = server
@@ -129,6 +139,8 @@ class Lane:
         self._publisher = publisher
         self._monotonic = monotonic
         self._new_client_id = new_client_id
+        #: A render that doesn't move for this long holds: "stalled".
+        self.stall_s = stall_s
         self._ear = Ear()
         self._connection: Connection | None = None
         self._failures = 0
@@ -297,8 +309,9 @@ class Lane:
             connection,
             self._ear,
             lambda: self._files(job, render),
-            Report(self._register, self._publisher, job, self._monotonic),
+            Report(self._register, self._publisher, job, self._monotonic, self._stall_cure()),
             self._monotonic,
+            self.stall_s,
         )
         verdict = pursuit.run(job, render, self._run_of(render, sent_before=sent_before), sent_before=sent_before)
         if isinstance(verdict, Succeeded):
@@ -319,6 +332,10 @@ class Lane:
                 run.refused(self._monotonic())
             self._runs = {render.prompt_id: run}
         return self._runs[render.prompt_id]
+
+    def _stall_cure(self) -> str:
+        whom = "Reeldrop" if self._server.embedded else "ComfyUI"
+        return f"Restart {whom}; the job is sent again by itself."
 
     def _count_death(self) -> None:
         """The engine of ours was started anew, so it died under the job in work, if there was one."""

@@ -6,6 +6,7 @@ import logging
 import queue
 import threading
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,45 @@ _LOOK_DEAF_S = 0.5
 _LOOK_ENDING_S = 0.02
 _QUICK_LOOKS = 25
 
+#: A prompt that is said to run and doesn't move for this long is said to stand still.
+STALL_S = 600.0
+
 Verdict = Succeeded | Errored | Interrupted
+
+
+@dataclass(frozen=True)
+class Stalled:
+    """The server says that it runs the prompt, but nothing has moved for so many seconds: it may be half dead."""
+
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Moved:
+    """What was said to stand still goes on after all."""
+
+
+class Standstill:
+    """Judges whether a running prompt moves; time in which progress can't be heard counts half."""
+
+    def __init__(self, limit_s: float) -> None:
+        self._limit_s = limit_s
+        self._seen: object = None
+        self._looked_s: float | None = None
+        self._quiet_s = 0.0
+
+    def move(self) -> None:
+        """Note a sign of life."""
+        self._quiet_s, self._looked_s = 0.0, None
+
+    def look(self, now_s: float, seen: object, *, hears: bool) -> bool:
+        """Given what a look found on the caller's monotonic clock, return whether the prompt stands still."""
+        if seen != self._seen or self._looked_s is None:
+            self._seen, self._quiet_s = seen, 0.0
+        else:
+            self._quiet_s += (now_s - self._looked_s) * (1.0 if hears else 0.5)
+        self._looked_s = now_s
+        return self._quiet_s >= self._limit_s
 
 
 class Stopped(Exception):
@@ -103,8 +142,9 @@ class Pursuit:
         connection: Connection,
         ear: Ear,
         files: Callable[[], list[tuple[str, Path]]],
-        report: Callable[[RunEvent], None],
+        report: Callable[[RunEvent | Stalled | Moved], None],
         monotonic: Callable[[], float],
+        stall_s: float = STALL_S,
     ) -> None:
         self._connection = connection
         self._ear = ear
@@ -112,6 +152,11 @@ class Pursuit:
         self._report = report
         self._monotonic = monotonic
         self._quick_looks = 0
+        self._stall_s = stall_s
+        self._standstill = Standstill(stall_s)
+        self._stalled = False
+        #: The client id that our prompt was sent under, as far as this connection has sent it.
+        self._sent_as: str | None = None
 
     def run(self, job: Job, render: Render, run: Run, *, sent_before: bool) -> Verdict:
         """Return what became of a prompt; raises Rejected (preflight), Unavailable (the server is gone), Stopped."""
@@ -133,8 +178,10 @@ class Pursuit:
         for reference, path in self._files():
             upload(client, reference, path)
         run.posted(self._monotonic())
+        self._sent_as = self._connection.client_id
+        self._standstill.move()
         try:
-            client.submit(render.prompt_id, render.graph, self._connection.client_id)
+            client.submit(render.prompt_id, render.graph, self._sent_as)
         except Unavailable as lost:
             if lost.refused:
                 raise
@@ -154,7 +201,18 @@ class Pursuit:
                 return verdict
             if isinstance(verdict, StillPending | StillRunning):
                 self._report(run.standing(verdict))
+                self._watch(run, verdict)
             look_s = self._monotonic() + self._gap_s(run, verdict)
+
+    def _watch(self, run: Run, verdict: StillPending | StillRunning) -> None:
+        """Say that a prompt stands still, or goes on after all: HTTP may answer while nothing runs any more."""
+        if isinstance(verdict, StillPending):
+            self._standstill.move()
+        hears = self._ear.hearing and self._sent_as == self._connection.client_id
+        stalled = self._standstill.look(self._monotonic(), run.standing(verdict), hears=hears)
+        if stalled != self._stalled:
+            self._stalled = stalled
+            self._report(Stalled(self._stall_s) if stalled else Moved())
 
     def _look(self, run: Run) -> Verdict | Lost | StillPending | StillRunning | None:
         client = self._connection.client
@@ -188,6 +246,7 @@ class Pursuit:
                 self._quick_looks = _QUICK_LOOKS
                 asked = True
             else:
+                self._standstill.move()
                 self._report(event)
         return asked
 
