@@ -38,6 +38,7 @@ FLOORS: dict[str, float] = {
     "examiner": 4,
     "store": 4,
     "rows": 3,
+    "migrations": 3,
     "comfy": 4,
     "outbox": 4,
     "library": 4,
@@ -72,6 +73,7 @@ FLOORS: dict[str, float] = {
     "engine": 0.5,
     "job": 0,
     "errors": 0,
+    "foreign": 0,
 }
 
 

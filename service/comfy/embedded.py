@@ -13,6 +13,7 @@ from typing import BinaryIO
 
 import service
 from service.errors import Unavailable
+from service.foreign import without_paths
 
 _START_S = 20.0
 _STOP_STEPS_S = 1.2
@@ -92,8 +93,8 @@ class EmbeddedEngine:
             lines = log.read().decode("utf-8", "replace").strip().splitlines()
         return Unavailable(
             "engine_failed",
-            f"The embedded engine didn't start: {lines[-1] if lines else 'it said nothing'}",
-            f"The whole story is in {self._log}.",
+            f"The embedded engine didn't start: {without_paths(lines[-1]) if lines else 'it said nothing'}",
+            f"The whole story is in {'/'.join(self._log.parts[-3:])}.",
         )
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from service.comfy.folders import folder_of, looks_like_a_model, pack_of
 from service.errors import Problem
+from service.foreign import without_paths
 
 _LONGEST_TEXT = 300
 
@@ -77,4 +78,4 @@ def _whole_problem(error: Any, graph: Mapping[str, Any]) -> Problem:
 
 
 def _text(value: Any) -> str:
-    return str(value or "").strip().rstrip(".")[:_LONGEST_TEXT]
+    return without_paths(str(value or "").strip().rstrip("."))[:_LONGEST_TEXT]

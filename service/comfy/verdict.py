@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from service.errors import Problem
+from service.foreign import without_paths
 
 #: Where output nodes put their files: images (SaveVideo, SaveWEBM and SaveImage alike), gifs (VideoHelperSuite), audio.
 _FILE_KEYS = ("images", "gifs", "audio", "video", "videos")
@@ -107,7 +108,7 @@ def _nothing_made(outputs: Any, output_node: str | None) -> Problem:
 
 def _problem(said: Mapping[str, Any]) -> Problem:
     message = str(said.get("exception_message") or "").strip()
-    reason = (message.splitlines() or ["the server gave no reason"])[0][:_LONGEST_REASON]
+    reason = without_paths((message.splitlines() or ["the server gave no reason"])[0])[:_LONGEST_REASON]
     kind = str(said.get("exception_type") or "")
     at = f"node {said.get('node_id', '?')} ({said.get('node_type', '?')})" if said else "the server"
     if any(word in f"{kind} {message}".lower() for word in _MEMORY_WORDS):

@@ -25,6 +25,7 @@ import ffmpeg
 import imageio_ffmpeg
 
 from service.errors import Failed, Problem, Unavailable
+from service.foreign import without_paths
 
 _log = logging.getLogger(__name__)
 
@@ -216,13 +217,13 @@ def _failed(source: Path, target: Path, reason: str) -> Exception:
     if any(os.strerror(code) in reason for code in _FULL):
         fix = "Free some space; the job goes on by itself."
         return Unavailable("disk_full", "The disk is full: the result can't be written.", fix)
-    # Absolute paths never go into a status file.
+    # Absolute paths never go into a status file; ours may hold spaces, which no rule for foreign ones can see.
     tail = reason.replace(f"{source.absolute().parent}/", "").replace(f"{target.absolute().parent}/", "")
     return Failed(
         Problem(
             "delivery_failed",
             "The result can't be written in the asked format.",
             "Retry the job, or ask for mp4, which nearly always works.",
-            tail[-_TAIL_CHARACTERS:],
+            without_paths(tail)[-_TAIL_CHARACTERS:],
         )
     )

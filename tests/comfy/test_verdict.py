@@ -147,3 +147,9 @@ def test_an_odd_entry_is_an_error_not_a_crash(odd: dict[str, Any]) -> None:
     verdict = judge(odd, "1")
     assert isinstance(verdict, Errored)
     assert verdict.problem.fix
+
+
+def test_where_the_servers_files_lie_is_left_out_of_its_words():
+    said = {"node_id": "7", "node_type": "X", "exception_message": "no '/home/anna/My Comfy/models/m.ckpt' there"}
+    problem = judge({"status": {"status_str": "error", "messages": [["execution_error", said]]}}).problem
+    assert problem.title == "ComfyUI failed at node 7 (X): no 'm.ckpt' there."
