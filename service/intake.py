@@ -97,6 +97,7 @@ class Intake:
         whole = self._stillness.observe(now, listing.files)
         jobs = [candidate for candidate in candidates if candidate.kind != "media"]
         self._sightings.forget_vanished({candidate.members[0] for candidate in candidates})
+        self._see_new(jobs, now)
         named = self._named(jobs, whole)
         for candidate in jobs:
             self._safely(candidate, now, partial(self._consider, candidate, whole, now))
@@ -111,6 +112,14 @@ class Intake:
         return min((wait for wait in (due, self._due_s) if wait is not None), default=None)
 
     # what the listing says -------------------------------------------------------------------------------------------
+
+    def _see_new(self, candidates: list[Candidate], now: float) -> None:
+        try:
+            self._sightings.see_new(candidates, now)
+        except sqlite3.Error:
+            raise
+        except Exception:  # of one among them: each is then seen by itself
+            LOG.debug("several drops can't be recorded together", exc_info=True)
 
     def _tell(self, troubles: Sequence[Trouble]) -> None:
         for trouble in set(troubles) - self._told:

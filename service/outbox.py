@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import threading
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
@@ -70,10 +71,19 @@ class Outbox:
 
     def taken(self, folder: str, name: str, suffixes: Iterable[str] = RESULT_SUFFIXES) -> bool:
         """Tell whether a file of this name and one of these endings lies in a folder, by any case or Unicode form."""
-        names = {fold(name + suffix) for suffix in suffixes}
-        with suppress(FileNotFoundError, NotADirectoryError):
-            return any(fold(entry.name) in names for entry in self._path(folder).iterdir())
-        return False
+        return fold(name) in self.result_names(folder, suffixes)
+
+    def result_names(self, folder: str, suffixes: Iterable[str] = RESULT_SUFFIXES) -> frozenset[str]:
+        """Return the folded names, without their endings, of the files in a folder with one of these endings."""
+        endings = tuple(suffixes)
+        found: set[str] = set()
+        with suppress(FileNotFoundError, NotADirectoryError), os.scandir(self._path(folder)) as entries:
+            for entry in entries:
+                # Most files here are status files: telling them apart must not cost a folding each.
+                if not entry.name.endswith(_OURS):
+                    name = fold(entry.name)
+                    found |= {name.removesuffix(ending) for ending in endings if name.endswith(ending)}
+        return frozenset(found)
 
     def durable_write(self, path: Path, data: bytes) -> None:
         """Put these bytes at any path: readers, and a crash, see the old file or the whole new one."""

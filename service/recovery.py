@@ -47,6 +47,7 @@ def recover(
         if backends and job.backend not in backends:
             # The configuration has lost the backend that had it. Perhaps only its name: so it is looked for first.
             register.change(job.id, backend=min(backends))
+    register.sweep()
     ending.close_all()
     ending.tidy()
 

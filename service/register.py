@@ -40,6 +40,14 @@ class Register:
         """Call listener with each job right after its change was saved; it must be quick and must not raise."""
         self._listeners.append(listener)
 
+    def see_all(self, sights: Sequence[tuple[Drop, Job]]) -> None:
+        """Record several drops at first sight in one step, then show each."""
+        with self.store.transaction():
+            for drop, job in sights:
+                self.store.see(drop, job)
+        for _, job in sights:
+            self.show(job)
+
     def see(self, drop: Drop, job: Job) -> None:
         """Record a drop at first sight and show its waiting status."""
         self.store.see(drop, job)
@@ -72,7 +80,8 @@ class Register:
     def hold_queued(self, hold: Hold | None) -> None:
         """Say the same on the next queued jobs; the others' files get it as they come up."""
         for job in self.store.in_states(State.QUEUED, limit=SHARED_HOLD_FILES):
-            self.hold(job.id, hold)
+            if not _same(job.hold, hold):
+                self.hold(job.id, hold)
 
     def progress(self, job_id: str, fraction: float, stage: str, eta_seconds: int | None) -> bool:
         """Show progress, at most twice a second and without fsync; return whether there was room for it."""
@@ -89,22 +98,46 @@ class Register:
         """Give a job its final outbox name; its status file goes from the old name to the new one."""
         if job.name == name:
             return job
-        # The other way round a crash in between would leave a file under a name that nobody remembers.
-        self.unshow(job)
-        renamed = self.store.change(job.id, name=name)
-        self.show(renamed)
+        # Under the lock, so that nobody shows the old name again.
+        with self._lock:
+            renamed = self.store.change(job.id, name=name)
+            self.show(renamed)
+            if renamed.id not in self._unshown:
+                self._sweep(f"{job.folder}/{job.name}")
         return renamed
 
-    def free_name(self, drop: Drop, jobs: int, base: str | None = None) -> str:
-        """Return the outbox name for a drop of so many jobs: its own (or base), or NAME_2 and on where it is taken."""
+    def sweep(self) -> None:
+        """Remove the status files of names that jobs have left; an earlier life may have died before it did."""
+        with self._lock:
+            for path in self.store.leftovers():
+                self._sweep(path)
+
+    def _sweep(self, path: str) -> None:
+        try:
+            if path in self.store.leftovers():
+                self._outbox.remove(f"{path}.status.json")
+            self.store.forget_leftover(path)
+        except OSError as trouble:
+            LOG.debug("%s: its status file stays for now: %s", path, trouble)
+
+    def free_name(
+        self, drop: Drop, jobs: int, base: str | None = None, listings: dict[str, frozenset[str]] | None = None
+    ) -> str:
+        """
+        Return the outbox name for a drop of so many jobs: its own (or base), or NAME_2 and on where it is taken.
+
+        `listings` keeps the names of results by folder from one call to the next, for many drops at once.
+        """
         folder = f"{drop.task}/{drop.grouping}" if drop.grouping else drop.task
+        listings = {} if listings is None else listings
+        if folder not in listings:
+            listings[folder] = self._outbox.result_names(folder)
 
         def is_taken(name: str) -> bool:
             names = [name] if jobs == 1 else [name, *(numbered(name, number) for number in range(1, jobs + 1))]
-            return any(
-                self.store.holds_name(drop.task, drop.grouping, fold, each, drop.id) or self._outbox.taken(folder, each)
-                for each in names
-            )
+            if not listings[folder].isdisjoint(map(fold, names)):
+                return True
+            return self.store.holds_name(drop.task, drop.grouping, names, drop.id)
 
         return free_name(base or clean(drop.name), is_taken)
 

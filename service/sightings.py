@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from service.drops import Candidate
 from service.job import Drop, Job, State
-from service.naming import clean, clean_folder
+from service.naming import clean, clean_folder, fold
 from service.register import Register
 from service.store import utc_now
+
+#: So many drops at most are recorded in one step; it keeps every other thread from the store.
+_TOGETHER = 100
 
 
 @dataclass
@@ -37,6 +40,28 @@ class Sightings:
             jobs = self._store.of_drop(drop.id)
             if jobs and jobs[0].state is State.WAITING:
                 self._seen[drop.members[0]] = Seen(drop.id, jobs[0].id, drop.members, now_s)
+
+    def see_new(self, candidates: Iterable[Candidate], now_s: float) -> None:
+        """Take up many drops at first sight: in steps of many, for a step costs more than what is in it."""
+        new = [candidate for candidate in candidates if candidate.members[0] not in self._seen]
+        listings: dict[str, frozenset[str]] = {}
+        for some in (new[start : start + _TOGETHER] for start in range(0, len(new), _TOGETHER)):
+            # A lone one, and one that can't be recorded, is left to `see`.
+            if len(some) > 1:
+                self._see_together(some, now_s, listings)
+
+    def _see_together(self, candidates: Sequence[Candidate], now_s: float, listings: dict[str, frozenset[str]]) -> None:
+        taken: set[str] = set()
+        sights: dict[str, tuple[Drop, Job]] = {}
+        for candidate in candidates:
+            drop, job = self._sight(candidate, listings)
+            # Names that this step gives out aren't in the store yet: the second of a name waits for its turn.
+            if (name := fold(f"{job.folder}/{job.name}")) not in taken:
+                taken.add(name)
+                sights[candidate.members[0]] = (drop, job)
+        self._register.see_all(list(sights.values()))
+        for path, (drop, job) in sights.items():
+            self._seen[path] = Seen(drop.id, job.id, drop.members, now_s)
 
     def known(self, path: str) -> Seen | None:
         """Return what is known of the drop with this deciding file, or None at first sight."""
@@ -70,6 +95,11 @@ class Sightings:
                     self._store.mark_drop(seen.drop, returned_to="vanished")
 
     def _record(self, candidate: Candidate, now_s: float) -> Seen:
+        drop, job = self._sight(candidate, None)
+        self._register.see(drop, job)
+        return Seen(drop.id, job.id, candidate.members, now_s)
+
+    def _sight(self, candidate: Candidate, listings: dict[str, frozenset[str]] | None) -> tuple[Drop, Job]:
         drop = Drop(
             self._new_id(),
             candidate.task,
@@ -86,10 +116,9 @@ class Sightings:
             batch=None,
             task=drop.task,
             grouping=drop.grouping,
-            name=self._register.free_name(drop, 1),
+            name=self._register.free_name(drop, 1, listings=listings),
             state=State.WAITING,
             seen_at=at,
             updated_at=at,
         )
-        self._register.see(drop, job)
-        return Seen(drop.id, job.id, candidate.members, now_s)
+        return drop, job

@@ -5,31 +5,22 @@ from __future__ import annotations
 import json
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from sqlite_utils import Database, Migrations
+from sqlite_utils import Database
 
 from service.job import MOVES, Drop, Expected, Job, Render, State
+from service.migrations import MIGRATIONS, folded
 from service.rows import COLUMNS, drop_of, job_of, path_of, row_of, sound, stored, text_of
 
-_MIGRATIONS = Migrations("reeldrop")
-_SCHEMA = Path(__file__).with_name("schema.sql")
 #: Named once here, so that no caller can put text into a statement.
 _SELECT = "SELECT " + ", ".join(f'"{column}"' for column in COLUMNS) + " FROM jobs "
 _BUSY_TIMEOUT_MS = 5000
-
-
-@_MIGRATIONS()
-def first_schema(database: Database) -> None:
-    """Make the tables as schema.sql has them; executescript would commit the migration's own transaction."""
-    for statement in _SCHEMA.read_text(encoding="utf-8").split(";\n"):
-        if statement.strip():
-            database.execute(statement)
 
 
 def utc_now() -> str:
@@ -70,7 +61,7 @@ class Store:
             found = self._connection.execute(f"PRAGMA {name}").fetchone()[0]
             if found != wanted:
                 raise sqlite3.OperationalError(f"PRAGMA {name} is {found}, not {wanted}")
-        _MIGRATIONS.apply(self._database)
+        MIGRATIONS.apply(self._database)
 
     def close(self) -> None:
         """Close the connection; what was committed stays."""
@@ -142,6 +133,7 @@ class Store:
     def add(self, job: Job) -> None:
         """Add a job's row as it is; its number is given here."""
         row = {column: value for column, value in row_of(job).items() if column != "number"}
+        row["folded"] = folded(job.task, job.grouping, job.name)
         names = ", ".join(f'"{column}"' for column in row)
         marks = ", ".join("?" * len(row))
         with self.transaction():
@@ -171,20 +163,23 @@ class Store:
         rows = self._rows("SELECT state, count(*) AS jobs FROM jobs WHERE kind = 'job' GROUP BY state")
         return {row["state"]: row["jobs"] for row in rows}
 
-    def holds_name(self, task: str, grouping: str, fold: Callable[[str], str], name: str, but: str) -> bool:
-        """Return whether another drop's live job, or batch with a live or done job, has this name."""
+    def holds_name(self, task: str, grouping: str, names: Sequence[str], but: str) -> bool:
+        """Return whether another drop's live job, or batch with a live or done job, clashes with one of these names."""
+        marks = ", ".join("?" * len(names))
         rows = self._rows(
-            """SELECT name, id, kind, state FROM jobs WHERE task = ? AND grouping = ? AND "drop" != ?
-               AND (state IN ('waiting', 'queued', 'running')
-                    OR (kind = 'batch' AND id IN (SELECT batch FROM jobs WHERE state = 'done')))""",
-            (task, grouping, but),
+            f"""SELECT 1 FROM jobs WHERE folded IN ({marks}) AND "drop" != ?
+                AND (state IN ('waiting', 'queued', 'running') OR (kind = 'batch' AND EXISTS (
+                     SELECT 1 FROM jobs AS one WHERE one.batch = jobs.id AND one.state = 'done'))) LIMIT 1""",
+            (*(folded(task, grouping, name) for name in names), but),
         )
-        return any(fold(row["name"]) == fold(name) for row in rows)
+        return bool(rows)
 
     def change(self, job_id: str, **changes: Any) -> Job:
         """Save new values of a job without moving it."""
         assert "state" not in changes, "states change through move() alone"
         with self.transaction():
+            if "name" in changes:
+                self._leave_name(self._present(job_id), changes["name"])
             self._update(job_id, changes)
             return self._present(job_id)
 
@@ -209,6 +204,25 @@ class Store:
             self.move(waiting.id, State.QUEUED, **common, kind="batch")
             for job in jobs:
                 self.add(job)
+
+    def _leave_name(self, job: Job, name: str) -> None:
+        left = (f"{job.folder}/{job.name}", folded(job.task, job.grouping, job.name))
+        self._connection.execute("INSERT OR IGNORE INTO leftovers VALUES (?, ?)", left)
+        values = (folded(job.task, job.grouping, name), job.id)
+        self._connection.execute("UPDATE jobs SET folded = ? WHERE id = ?", values)
+
+    def leftovers(self) -> list[str]:
+        """Return the former outbox names (folder and NAME) whose status files may still lie there, unless taken."""
+        rows = self._rows(
+            """SELECT path FROM leftovers WHERE NOT EXISTS (SELECT 1 FROM jobs WHERE jobs.folded = leftovers.folded
+               AND path = task || '/' || CASE grouping WHEN '' THEN '' ELSE grouping || '/' END || name)"""
+        )
+        return [row["path"] for row in rows]
+
+    def forget_leftover(self, path: str) -> None:
+        """Forget a former name: its status file is gone."""
+        with self.transaction():
+            self._connection.execute("DELETE FROM leftovers WHERE path = ?", (path,))
 
     def _present(self, job_id: str) -> Job:
         job = self.get(job_id)
@@ -280,6 +294,11 @@ class Store:
             self._connection.execute(
                 "INSERT OR REPLACE INTO named_media VALUES (?, ?, ?)", (text_of(path), size, mtime_ns)
             )
+
+    def forget_media(self, paths: Collection[str]) -> None:
+        """Forget media files that are no longer there."""
+        with self.transaction():
+            self._connection.executemany("DELETE FROM named_media WHERE path = ?", [(text_of(path),) for path in paths])
 
     def named_media(self) -> dict[str, tuple[int, int]]:
         """Return every media file that a job file has named: path → (bytes, mtime in ns)."""

@@ -23,6 +23,7 @@ FLOORS: dict[str, float] = {
     "beginning": 7,
     "housekeeping": 7,
     "results": 6.5,
+    "report": 6.5,
     # landing: what several steps of the hallway share
     "pursuit": 6,
     "servers": 6,

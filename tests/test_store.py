@@ -101,7 +101,7 @@ def test_what_was_committed_is_there_after_reopening_and_migrations_run_once(tmp
     store.close()
     again = Store(tmp_path / "a.db")
     assert again.get("job-harbour").name == "harbour"
-    assert len(list(Database(again._connection)["_sqlite_migrations"].rows)) == 1
+    assert len(list(Database(again._connection)["_sqlite_migrations"].rows)) == 2
     again.close()
 
 
@@ -123,9 +123,44 @@ def test_a_name_is_held_by_live_jobs_of_other_drops_only(store):
     see(store)
 
     def held(but: str) -> bool:
-        return store.holds_name("text-to-video", "", str.casefold, "HARBOUR", but)
+        return store.holds_name("text-to-video", "", ["other", "HARBOUR"], but)
 
     assert held("x")
     assert not held("drop-harbour")
     store.move("job-harbour", State.REJECTED)
     assert not held("x")
+
+
+def test_a_database_of_the_first_schema_gets_its_folded_names(tmp_path):
+    path = tmp_path / "a.db"
+    store = Store(path)
+    see(store)
+    for statement in (
+        "DROP INDEX jobs_folded",
+        "ALTER TABLE jobs DROP COLUMN folded",
+        "DROP TABLE leftovers",
+        "CREATE INDEX jobs_name ON jobs (task, grouping, name)",
+        "DELETE FROM _sqlite_migrations WHERE name = 'folded_names'",
+    ):
+        store._connection.execute(statement)
+    store._connection.commit()
+    store.close()
+    again = Store(path)
+    assert again.holds_name("text-to-video", "", ["HARBOUR"], "x")
+    again.close()
+
+
+def test_a_name_is_found_by_its_index(store):
+    see(store)
+    plan = store._connection.execute("EXPLAIN QUERY PLAN SELECT 1 FROM jobs WHERE folded IN ('a', 'b')").fetchall()
+    assert "jobs_folded" in plan[0]["detail"]
+
+
+def test_a_job_that_is_renamed_leaves_its_old_name_for_others_and_to_be_swept(store):
+    see(store)
+    store.change("job-harbour", name="harbour_2")
+    assert store.leftovers() == ["text-to-video/harbour"]
+    assert store.holds_name("text-to-video", "", ["Harbour_2"], "x")
+    assert not store.holds_name("text-to-video", "", ["harbour"], "x")
+    store.forget_leftover("text-to-video/harbour")
+    assert store.leftovers() == []
