@@ -8,23 +8,15 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from service.comfy.client import Client
-from service.comfy.protocol import (
-    POST_DEADLINE_S,
-    Errored,
-    Event,
-    OutputFile,
-    Preview,
-    Progress,
-    Run,
-    Succeeded,
-)
+from service.comfy.protocol import POST_DEADLINE_S, Errored, OutputFile, Run, Succeeded
 from service.comfy.socket import Disconnected
 from service.disk_trouble import unavailable_of
 from service.ending import Ending
 from service.errors import Failed, Problem, Rejected, Unavailable, error_of, internal_problem
 from service.job import Hold, Job, Render, State
-from service.pursuit import STALL_S, Connection, Ear, Moved, Pursuit, Stalled, Stopped
+from service.pursuit import STALL_S, Connection, Ear, Pursuit, Stopped
 from service.register import Register
+from service.report import Report
 from service.schedule import next_job
 from service.store import ForbiddenMove, utc_now
 
@@ -34,10 +26,6 @@ _IDLE_PROBE_S = 30.0
 _BACKOFF_S = (0.5, 1.0, 2.0, 5.0, 10.0)
 #: An engine of ours that dies this often under one job is felled by that job.
 _DEATHS_JUDGED = 2
-#: Fetching, verifying, screening and publishing are the rest of a job's progress.
-_RENDER_SHARE = 0.95
-#: Before this much is done, loading models says nothing about how long the rest takes.
-_ETA_FROM = 0.1
 
 
 class Server(Protocol):
@@ -75,45 +63,6 @@ class Publisher(Protocol):
 
     def busy(self) -> frozenset[str]:
         """Return the jobs that are being published."""
-
-
-class Report:
-    """What the server says of one job on the way: progress with the time that is left, previews."""
-
-    def __init__(
-        self, register: Register, publisher: Publisher, job: Job, monotonic: Callable[[], float], cure: str
-    ) -> None:
-        self._register = register
-        self._publisher = publisher
-        self._job = job
-        self._monotonic = monotonic
-        self._cure = cure
-        self._began_s = monotonic()
-        #: A render that is followed again, or sent again, goes on from what was shown: never backwards.
-        self._highest = self._began_at = job.progress
-        self._shown: tuple[float, str] | None = None
-
-    def __call__(self, event: Event | Stalled | Moved) -> None:
-        """Pass one event on; one that found no room is made up for by the next look at the server."""
-        if isinstance(event, Progress):
-            self._highest = max(self._highest, event.fraction * _RENDER_SHARE)
-            now = (self._highest, event.stage)
-            if now != self._shown and self._register.progress(self._job.id, *now, self._eta()):
-                self._shown = now
-        elif isinstance(event, Preview):
-            self._publisher.preview(self._job, event.data)
-        elif isinstance(event, Stalled):
-            long = f"{event.seconds / 60:.0f} minutes" if event.seconds >= 120 else f"{event.seconds:g} seconds"
-            title = f"The server says that it renders this job, but nothing has moved for {long}."
-            self._register.hold(self._job.id, Hold("stalled", title, self._cure, utc_now()))
-        elif isinstance(event, Moved):
-            self._register.hold(self._job.id, None)
-
-    def _eta(self) -> int | None:
-        elapsed_s, done = self._monotonic() - self._began_s, self._highest - self._began_at
-        if done < _ETA_FROM or elapsed_s < 1:
-            return None
-        return max(1, round(elapsed_s * (1 - self._highest) / done))
 
 
 class Lane:
@@ -309,7 +258,7 @@ class Lane:
             connection,
             self._ear,
             lambda: self._files(job, render),
-            Report(self._register, self._publisher, job, self._monotonic, self._stall_cure()),
+            Report(self._register, self._publisher.preview, job, self._monotonic, self._server.embedded),
             self._monotonic,
             self.stall_s,
         )
@@ -332,10 +281,6 @@ class Lane:
                 run.refused(self._monotonic())
             self._runs = {render.prompt_id: run}
         return self._runs[render.prompt_id]
-
-    def _stall_cure(self) -> str:
-        whom = "Reeldrop" if self._server.embedded else "ComfyUI"
-        return f"Restart {whom}; the job is sent again by itself."
 
     def _count_death(self) -> None:
         """The engine of ours was started anew, so it died under the job in work, if there was one."""
