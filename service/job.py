@@ -125,6 +125,8 @@ class Job:
     warnings: list[str] = field(default_factory=list)
     error: dict[str, Any] | None = None
     graph_hash: str | None = None
+    #: The model files that its graph names, "folder/name"; known once it is sent.
+    models: list[str] = field(default_factory=list)
     number: int = 0
     queued_at: str | None = None
     started_at: str | None = None

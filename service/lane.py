@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from service.comfy.client import Client
+from service.comfy.folders import models_of
 from service.comfy.protocol import POST_DEADLINE_S, Errored, OutputFile, Run, Succeeded
 from service.comfy.socket import Disconnected
 from service.disk_trouble import unavailable_of
@@ -249,7 +250,8 @@ class Lane:
         else:
             # Saved before anything is sent: after a crash the prompt is looked for under this id.
             engine = connection.engine
-            job = self._register.move(job.id, State.RUNNING, backend=self.name, engine=engine, stage="sending")
+            known = {"backend": self.name, "engine": engine, "models": models_of(render.graph)}
+            job = self._register.move(job.id, State.RUNNING, stage="sending", **known)
         if sent_before and self._publisher.published(job):
             # An earlier life got as far as the outbox; what is left needs no server.
             self._publisher.publish(job, render, (), connection.client)

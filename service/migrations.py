@@ -31,6 +31,12 @@ def folded_names(database: Database) -> None:
     database.execute("CREATE TABLE leftovers (path TEXT PRIMARY KEY, folded TEXT NOT NULL) STRICT")
 
 
+@MIGRATIONS()
+def model_names(database: Database) -> None:
+    """Remember which models a job runs on."""
+    database.execute("ALTER TABLE jobs ADD COLUMN models TEXT NOT NULL DEFAULT '[]'")
+
+
 def folded(task: str, grouping: str, name: str) -> str:
     """Return what two outbox names share when they clash, folders and all."""
     return fold("/".join(part for part in (task, grouping, name) if part))

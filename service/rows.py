@@ -10,7 +10,7 @@ from typing import Any
 from service.job import Drop, Hold, Job, State
 
 COLUMNS = tuple(column.name for column in fields(Job))
-JSON_COLUMNS = frozenset({"settings", "adjusted", "inputs", "outputs", "warnings", "error"})
+JSON_COLUMNS = frozenset({"settings", "adjusted", "inputs", "outputs", "warnings", "error", "models"})
 
 
 def sound(text: str) -> str:

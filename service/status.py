@@ -53,6 +53,7 @@ class OutputPart(_Part):
     seconds: float | None
     codec: str
     audio: bool
+    ai_generated: bool = Field(description="Always true: software made this, it is no recording.")
 
 
 class TimesPart(_Part):
@@ -89,6 +90,10 @@ class StatusDocument(_Part):
     seed: int | None
     settings: dict[str, Any]
     adjusted: list[str]
+    models: list[str] = Field(
+        description='The model files that the graph names, as "folder/name"; empty before it is sent.'
+    )
+    graph_hash: str | None = Field(description="SHA-256 of the workflow's graph as it lies in workflows/.")
     inputs: list[InputPart]
     consent: dict[str, Any] | None
     times: TimesPart
@@ -122,6 +127,8 @@ def document(job: Job, daemon: str) -> dict[str, Any]:
         "seed": job.seed,
         "settings": job.settings,
         "adjusted": job.adjusted,
+        "models": job.models,
+        "graph_hash": job.graph_hash,
         "inputs": job.inputs,
         "consent": None,
         "times": {

@@ -179,13 +179,16 @@ def test_a_result_carries_its_models_and_leaves_nothing_in_the_engine_of_ours(tm
     world.app.publishing._results._place = look
     with closing(world):
         world.drop("text-to-video/cup.yaml", CUP)
-        world.until_state("text-to-video/cup", "done")
+        status = world.until_state("text-to-video/cup", "done")
         assert seen
         assert engine_files(world) == []
     with av.open(str(world.config.output_dir / "text-to-video" / "cup.mp4")) as video:
         tags = dict(video.metadata)
     assert tags["ai_generated"] == "true"
     models = json.loads(tags["reeldrop"])["models"]
+    assert status["models"] == models
+    assert status["outputs"][0]["ai_generated"] is True
+    assert status["graph_hash"]
     assert any(name.startswith("checkpoints/") for name in models)
     assert any(name.startswith("animatediff_models/") for name in models)
 
