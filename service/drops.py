@@ -145,6 +145,11 @@ def is_junk(filename: str) -> bool:
     return _JUNK_FILE.fullmatch(filename.lower()) is not None
 
 
+def is_control(filename: str) -> bool:
+    """Tell whether a file of this name is an order to the daemon: PAUSE, or NAME.cancel."""
+    return _CONTROL.fullmatch(filename.lower()) is not None
+
+
 def is_junk_folder(name: str) -> bool:
     """Tell whether a folder of this name is some program's or share's own; nothing in it is looked at."""
     return _JUNK_FOLDER.fullmatch(name.lower()) is not None
@@ -221,7 +226,7 @@ def _apart(media: list[str]) -> Iterator[tuple[str, ...]]:
 
 def _kind_of(path: str) -> Kind | None:
     name = path.rpartition("/")[2].lower()
-    if name.endswith((".status.json", ".status.json.txt")) or _CONTROL.fullmatch(name):
+    if name.endswith((".status.json", ".status.json.txt")) or is_control(name):
         return None
     # Windows hides endings that it knows, so people save job.yaml.txt without seeing it.
     if _extension(name.removesuffix(".txt")) in _JOB_FILES:

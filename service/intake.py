@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sqlite3
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
@@ -12,7 +13,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from service.config import Config
-from service.drops import Candidate, group
+from service.drops import Candidate, group, is_control
 from service.ending import Ending
 from service.errors import Problem, Rejected, internal_problem
 from service.inbox.claim import ClaimLost, Claims, MembersChanged
@@ -21,6 +22,7 @@ from service.inbox.look import Trouble, look
 from service.inbox.record import Claim, Member
 from service.inbox.structure import structural_end
 from service.job import Hold
+from service.named_media import NamedMedia
 from service.patience import Patience, folder_of
 from service.reading import Dropped, Library, Missing, named_files, read
 from service.register import Register
@@ -62,6 +64,7 @@ class Intake:
         self._files: Mapping[str, FileFacts] = {}
         self._patience = Patience()
         self._texts = Texts(inbox)
+        self._named_media = NamedMedia(register.store)
         self._sightings = Sightings(register, new_id)
         self._due_s: float | None = None
         self._pending = False
@@ -75,6 +78,8 @@ class Intake:
         self.left_alone: tuple[str, ...] = ()
         #: Media that needs a companion or a job file before it is a drop; `status` lists them too.
         self.companions_wanted: tuple[str, ...] = ()
+        #: PAUSE and NAME.cancel files, inbox-relative: their part isn't built yet, so they do nothing.
+        self.unbuilt: tuple[str, ...] = ()
 
     def recall(self) -> None:
         """Take up the drops that an earlier life of the daemon saw; the next look decides whether they are there."""
@@ -94,11 +99,12 @@ class Intake:
         for path in listing.files:
             self._beside[folder_of(path)].append(PurePosixPath(path).name)
         candidates, self.left_alone = group(listing.files, self._library.tasks, self._library.prompted)
+        self._note_unbuilt()
         whole = self._stillness.observe(now, listing.files)
         jobs = [candidate for candidate in candidates if candidate.kind != "media"]
         self._sightings.forget_vanished({candidate.members[0] for candidate in candidates})
         self._see_new(jobs, now)
-        named = self._named(jobs, whole)
+        named = self._named(jobs, whole, now)
         for candidate in jobs:
             self._safely(candidate, now, partial(self._consider, candidate, whole, now))
         wanted: list[str] = []
@@ -126,16 +132,20 @@ class Intake:
             LOG.warning("%s: %s %s", trouble.folder, trouble.title, trouble.fix)
         self._told = set(troubles)
 
+    def _note_unbuilt(self) -> None:
+        found = [path for path in self.left_alone if is_control(PurePosixPath(path).name)]
+        # The root isn't listed, and a share may not know capitals.
+        found += [name for name in ("PAUSE", "PAUSE.txt") if os.path.lexists(self._inbox / name)]
+        for path in set(found) - set(self.unbuilt):
+            LOG.warning("%s does nothing: control by file is not built yet. Take it away.", path)
+        self.unbuilt = tuple(sorted(found))
+
     def _wait_s(self, seconds: float) -> None:
         self._due_s = seconds if self._due_s is None else min(self._due_s, seconds)
 
-    def _named(self, candidates: list[Candidate], whole: frozenset[str]) -> set[str]:
+    def _named(self, candidates: list[Candidate], whole: frozenset[str], now: float) -> set[str]:
         """Return every media file that a job file names, now or at an earlier claim while it is the same file."""
-        named = {
-            path
-            for path, (size, mtime_ns) in self._store.named_media().items()
-            if path in self._files and (self._files[path].size, self._files[path].mtime_ns) == (size, mtime_ns)
-        }
+        named = self._named_media.present(self._files, now)
         for candidate in candidates:
             if candidate.members[0] in whole:
                 try:
@@ -281,7 +291,7 @@ class Intake:
             self._wait_s(self._config.watch.quiet_seconds_local)
             return
         for path, (size, mtime_ns, _) in record["named"].items():
-            self._store.name_media(path, size, mtime_ns)
+            self._named_media.name(path, size, mtime_ns)
         self._store.mark_drop(seen.drop, claimed=True, members=list(candidate.members), kind=candidate.kind)
         self._sightings.forget(candidate)
         forget_reason(claim, self._inbox)

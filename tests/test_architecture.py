@@ -30,6 +30,7 @@ FLOORS: dict[str, float] = {
     "stillness": 6,
     "sightings": 6,
     "texts": 6,
+    "named_media": 6,
     "patience": 6,
     "examination": 6,
     "ending": 6,
