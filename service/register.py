@@ -107,7 +107,7 @@ class Register:
         return renamed
 
     def sweep(self) -> None:
-        """Remove the status files of names that jobs have left; an earlier life may have died before it did."""
+        """Remove status files and previews of names that jobs have left; an earlier life may have died before it did."""
         with self._lock:
             for path in self.store.leftovers():
                 self._sweep(path)
@@ -115,7 +115,9 @@ class Register:
     def _sweep(self, path: str) -> None:
         try:
             if path in self.store.leftovers():
+                self._outbox.remove(f"{path}.preview.jpg")
                 self._outbox.remove(f"{path}.status.json")
+                self._outbox.remove(f"{path}.preview.jpg")
             self.store.forget_leftover(path)
         except OSError as trouble:
             LOG.debug("%s: its status file stays for now: %s", path, trouble)

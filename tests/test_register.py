@@ -55,6 +55,14 @@ def test_the_new_status_is_there_before_the_old_one_goes(scene: Scene):
     assert scene.store.leftovers() == []
 
 
+def test_a_preview_under_the_old_name_goes_with_its_status(scene: Scene):
+    scene.store.move("j1", State.QUEUED)
+    running = scene.store.move("j1", State.RUNNING)
+    scene.register.preview("j1", b"\xff\xd8")
+    scene.register.rename(running, "cup_2")
+    assert scene.there() == {NEW}
+
+
 def test_nobody_shows_the_old_name_again_while_a_job_is_renamed(scene: Scene):
     held = threading.Thread(target=scene.register.hold, args=("j1", Hold("a", "b", "c", "d")))
 
