@@ -20,10 +20,10 @@ from service.inbox.claim import ClaimLost, Claims, MembersChanged
 from service.inbox.giveback import forget_reason
 from service.inbox.look import Trouble, look
 from service.inbox.record import Claim, Member
-from service.inbox.structure import structural_end
 from service.job import Hold
 from service.named_media import NamedMedia
 from service.patience import Patience, folder_of
+from service.readiness import Readiness, not_a_file
 from service.reading import Dropped, Library, Missing, named_files, read
 from service.register import Register
 from service.settling import FileFacts
@@ -63,6 +63,7 @@ class Intake:
         self._stillness = Stillness(inbox, config.watch)
         self._files: Mapping[str, FileFacts] = {}
         self._patience = Patience()
+        self._readiness = Readiness(inbox, config.watch, self._stillness, self._patience)
         self._texts = Texts(inbox)
         self._named_media = NamedMedia(register.store)
         self._sightings = Sightings(register, new_id)
@@ -189,7 +190,7 @@ class Intake:
         seen = self._sightings.see(candidate, now)
         first = candidate.members[0]
         if self._files[first].kind != "file":
-            self._register.hold(seen.job, _not_a_file(first, "Drop the file itself."))
+            self._register.hold(seen.job, not_a_file(first, "Drop the file itself."))
             return
         if first not in whole:
             return
@@ -242,21 +243,12 @@ class Intake:
         self, seen: Seen, candidate: Candidate, media: tuple[str, ...], whole: frozenset[str], now: float
     ) -> bool:
         """Tell whether media is whole; what keeps it is said on the drop, unless it is only just settling."""
-        hold: Hold | None = None
-        if odd := [path for path in media if self._files[path].kind != "file"]:
-            hold = _not_a_file(odd[0], "Put the file itself in its place.")
-        elif open_ := [path for path in media if path not in whole]:
-            patience_s = max(self._config.watch.sidecar_wait_seconds, 2 * max(map(self._stillness.quiet_s, open_)))
-            remaining_s = patience_s - self._patience.still_s(open_, seen.changed_s, now)
-            if remaining_s > 0:
-                self._wait_s(remaining_s)
-                return False
-            hold = _incomplete(open_, "some program still has it open for writing", "Close it there.")
-        elif unended := [path for path in media if not structural_end(self._inbox / path)]:
-            hold = _incomplete(unended, "its end is missing", "Copy it again if the copy broke off.")
-        if hold:
-            self._wait(seen, hold, candidate, media, now)
-        return hold is None
+        obstacle = self._readiness.obstacle(media, self._files, whole, seen.changed_s, now)
+        if isinstance(obstacle, Hold):
+            self._wait(seen, obstacle, candidate, media, now)
+        elif obstacle is not None:
+            self._wait_s(obstacle)
+        return obstacle is None
 
     def _wait(self, seen: Seen, hold: Hold, candidate: Candidate, named: tuple[str, ...], now: float) -> None:
         """Wait visibly; media_wait_minutes after the last change of any of its files, reject with the same words."""
@@ -302,13 +294,3 @@ class Intake:
 def _identity(facts: FileFacts) -> list[int]:
     """Return what tells a named file from another one later."""
     return [facts.size, facts.mtime_ns, facts.inode]
-
-
-def _not_a_file(path: str, fix: str) -> Hold:
-    title = f"{PurePosixPath(path).name} is no plain file, but a link, pipe or device."
-    return Hold("not_a_file", title, fix, utc_now())
-
-
-def _incomplete(paths: Sequence[str], why: str, fix: str) -> Hold:
-    names = ", ".join(PurePosixPath(path).name for path in paths)
-    return Hold("incomplete", f"{names} isn't whole: {why}.", fix, utc_now())

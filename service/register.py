@@ -107,7 +107,7 @@ class Register:
         return renamed
 
     def sweep(self) -> None:
-        """Remove status files and previews of names that jobs have left; an earlier life may have died before it did."""
+        """Remove status files and previews of names that jobs have left; an earlier life may have died before."""
         with self._lock:
             for path in self.store.leftovers():
                 self._sweep(path)

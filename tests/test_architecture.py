@@ -31,6 +31,7 @@ FLOORS: dict[str, float] = {
     "sightings": 6,
     "texts": 6,
     "named_media": 6,
+    "readiness": 6.5,
     "patience": 6,
     "examination": 6,
     "ending": 6,
