@@ -179,6 +179,7 @@ class Publishing:
             return
         except ForbiddenMove as moved:
             LOG.info("%s: %s; left as it is", job.name, moved)
+            self._results.forget(job)
         except Exception:  # a fault of ours fails the job, never the daemon
             LOG.exception("%s: a fault in Reeldrop while publishing it", job.name)
             self._fail(job, internal_problem("publishing it"))

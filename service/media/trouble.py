@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from service.errors import Problem, Rejected
+from service.foreign import without_paths
 
 #: 12000 x 10000 pixels: the largest phone cameras' pictures pass, a bomb of 20000 x 20000 doesn't.
 MAX_PICTURE_PIXELS = 120_000_000
@@ -57,13 +58,15 @@ def mislabelled(name: str, content: str, suffix: str) -> Rejected:
 
 def unreadable(name: str, detail: str = "") -> Rejected:
     """The content begins like media but can't be decoded."""
-    return Rejected(Problem("media_unreadable", f"{name} is damaged and can't be decoded.", _AGAIN, detail[:200]))
+    return Rejected(
+        Problem("media_unreadable", f"{name} is damaged and can't be decoded.", _AGAIN, without_paths(detail)[:200])
+    )
 
 
 def cut_off(name: str, detail: str = "") -> Rejected:
     """The file ends before its content does."""
     title = f"{name} is cut off: it ends before its content does."
-    return Rejected(Problem("media_unreadable", title, _AGAIN, detail[:200]))
+    return Rejected(Problem("media_unreadable", title, _AGAIN, without_paths(detail)[:200]))
 
 
 def no_index(name: str) -> Rejected:

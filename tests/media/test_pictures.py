@@ -175,3 +175,13 @@ def test_a_preview_becomes_a_small_jpeg():
     with Image.open(io.BytesIO(jpeg)) as image:
         assert (image.format, image.size) == ("JPEG", (512, 300))
     assert pixels.shape == (600, 1024, 3)
+
+
+def test_what_pillow_says_of_a_damaged_picture_keeps_its_folder_to_itself(tmp_path):
+    path = tmp_path / "a.gif"
+    path.write_bytes(b"GIF89b" + bytes(40))
+    with pytest.raises(Rejected) as refusal, pictures.open_picture(path, "gif", name="a.gif"):
+        pass
+    said = refusal.value.problems[0].sentence()
+    assert "cannot identify" in said
+    assert str(tmp_path) not in said
