@@ -153,6 +153,9 @@ class Intake:
                     job = self._texts.job_of(candidate, self._files[candidate.members[0]])
                 except (Rejected, OSError):
                     continue
+                except Exception:  # told when the drop itself is looked at
+                    LOG.debug("%s: a fault in Reeldrop while reading it", candidate.members[0], exc_info=True)
+                    continue
                 folder = folder_of(candidate.members[0])
                 named |= {f"{folder}/{file}" for file in named_files(job)}
         return named

@@ -7,7 +7,7 @@ import sqlite3
 from dataclasses import asdict, fields
 from typing import Any
 
-from service.job import Drop, Hold, Job, State
+from service.job import Drop, Expected, Hold, Job, Render, State
 
 COLUMNS = tuple(column.name for column in fields(Job))
 JSON_COLUMNS = frozenset({"settings", "adjusted", "inputs", "outputs", "warnings", "error", "models"})
@@ -64,4 +64,17 @@ def drop_of(row: sqlite3.Row) -> Drop:
         members=tuple(json.loads(row["members"])),
         claimed=bool(row["claimed"]),
         returned_to=path_of(row["returned_to"]) if row["returned_to"] else None,
+    )
+
+
+def render_of(row: sqlite3.Row) -> Render:
+    """Return the plan that a row holds."""
+    return Render(
+        job=row["job"],
+        prompt_id=row["prompt_id"],
+        graph=json.loads(row["graph"]),
+        output_node=row["output_node"],
+        expected=Expected(**json.loads(row["expected"])),
+        weights=json.loads(row["weights"]),
+        uploads=json.loads(row["uploads"]),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
@@ -11,6 +12,7 @@ from service.naming import clean, clean_folder, fold
 from service.register import Register
 from service.store import utc_now
 
+LOG = logging.getLogger(__name__)
 #: So many drops at most are recorded in one step; it keeps every other thread from the store.
 _TOGETHER = 100
 
@@ -87,12 +89,18 @@ class Sightings:
         for path in self._seen.keys() - present:
             seen = self._seen.pop(path)
             job = self._store.get(seen.job)
-            if job is not None and job.state is State.WAITING:
+            if job is None or job.state is not State.WAITING:
+                continue
+            try:
                 # Last of all it is forgotten: after a crash before that it is shown again, and vanishes again.
                 self._register.unshow(job)
-                with self._store.transaction():
-                    self._store.move(job.id, State.CANCELLED)
-                    self._store.mark_drop(seen.drop, returned_to="vanished")
+            except OSError as trouble:
+                LOG.debug("%s: its status file can't be taken away yet: %s", job.name, trouble)
+                self._seen[path] = seen
+                continue
+            with self._store.transaction():
+                self._store.move(job.id, State.CANCELLED)
+                self._store.mark_drop(seen.drop, returned_to="vanished")
 
     def _record(self, candidate: Candidate, now_s: float) -> Seen:
         drop, job = self._sight(candidate, None)

@@ -14,9 +14,9 @@ from typing import Any
 
 from sqlite_utils import Database
 
-from service.job import MOVES, Drop, Expected, Job, Render, State
+from service.job import MOVES, Drop, Job, Render, State
 from service.migrations import MIGRATIONS, folded
-from service.rows import COLUMNS, drop_of, job_of, path_of, row_of, sound, stored, text_of
+from service.rows import COLUMNS, drop_of, job_of, path_of, render_of, row_of, sound, stored, text_of
 
 #: Named once here, so that no caller can put text into a statement.
 _SELECT = "SELECT " + ", ".join(f'"{column}"' for column in COLUMNS) + " FROM jobs "
@@ -255,18 +255,7 @@ class Store:
     def render(self, job_id: str) -> Render | None:
         """Return the plan of a job, or None where it never was queued."""
         rows = self._rows("SELECT * FROM renders WHERE job = ?", (job_id,))
-        if not rows:
-            return None
-        row = rows[0]
-        return Render(
-            job=row["job"],
-            prompt_id=row["prompt_id"],
-            graph=json.loads(row["graph"]),
-            output_node=row["output_node"],
-            expected=Expected(**json.loads(row["expected"])),
-            weights=json.loads(row["weights"]),
-            uploads=json.loads(row["uploads"]),
-        )
+        return render_of(rows[0]) if rows else None
 
     # the rest --------------------------------------------------------------------------------------------------------
 

@@ -88,3 +88,38 @@ def test_a_picture_that_may_not_be_moved_holds_itself_and_nothing_after_it(world
             world.until_state("image-to-video/b-good", "queued", "running", "done")
     finally:
         subprocess.run(["chattr", "-i", str(stuck)], check=True)
+
+
+def test_a_text_over_which_the_reader_stumbles_holds_its_drop_and_nothing_else(world: World):
+    with world:
+        assert world.app is not None
+        texts = world.app.intake._texts
+        parse = texts._parse
+
+        def stumble(candidate: Candidate):
+            if candidate.name == "bad":
+                raise KeyError("a fault")
+            return parse(candidate)
+
+        texts._parse = stumble
+        world.drop("text-to-video/bad.yaml", GOOD)
+        world.drop("text-to-video/good.yaml", GOOD)
+        world.until_state("text-to-video/good", "done")
+        world.until_hold("text-to-video/bad", "internal")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can make a folder unwritable for itself (chattr +i)")
+def test_an_outbox_that_refuses_while_a_drop_vanishes_stops_no_other_drop(world: World):
+    with world:
+        gone = world.drop("image-to-video/gone.yaml", TINY)
+        world.until_hold("image-to-video/gone", "media_missing")
+        outbox = world.config.output_dir / "image-to-video"
+        if subprocess.run(["chattr", "+i", str(outbox)], capture_output=True).returncode:
+            pytest.skip("this file system has no immutable folders")
+        try:
+            gone.unlink()
+            world.drop("text-to-video/good.yaml", GOOD)
+            world.until_state("text-to-video/good", "done")
+        finally:
+            subprocess.run(["chattr", "-i", str(outbox)], check=True)
+        world.until(lambda: not (outbox / "gone.status.json").exists(), "the end of its status file")
