@@ -91,13 +91,19 @@ def test_a_render_that_waits_for_the_outbox_is_neither_fetched_nor_made_again(wo
 
 def test_what_is_held_is_tried_again_by_the_clock_and_not_at_every_look(world: World):
     start_with(world, check_outbox=Outage())
-    world.drop("text-to-video/cup.yaml", CUP)
-    world.until_hold("text-to-video/cup", "folder_offline")
     publishing: Publishing = world.app.publishing
+    now = [100.0]
+    publishing._monotonic = lambda: now[0]
+    world.drop("text-to-video/cup.yaml", CUP)
+    world.until(lambda: publishing.retry_due_s() == 1.0, "a hold that is tried again in a second")
+    now[0] += 0.9
     for _ in range(20):
         publishing.retry_held()
-    assert max(publishing._tries.values()) == 1
-    assert 0 < publishing.retry_due_s() <= 1
+    assert list(publishing._tries.values()) == [1]
+    now[0] += 0.1
+    publishing.retry_held()
+    world.until(lambda: publishing.retry_due_s() == 2.0, "a longer pause after the second try")
+    assert world.status("text-to-video/cup")["hold"]["code"] == "folder_offline"
 
 
 def test_a_result_that_lies_in_an_outbox_that_is_offline_is_not_made_again(world: World, proxy: Proxy):
