@@ -160,8 +160,7 @@ class App:
         for lane in self.lanes:
             lane.wake()
         if not self.lanes:
-            hold = Hold("no_backend", "No ComfyUI is configured.", "Name one under backends in config.yaml.", utc_now())
-            self.register.hold_queued(hold)
+            self._wake.set()
 
     # life ------------------------------------------------------------------------------------------------------------
 
@@ -221,7 +220,11 @@ class App:
         self.publishing.retry_held()
         self.ending.close_all()
         self.register.show_again()
-        return self.intake.step()
+        due_s = self.intake.step()
+        if not self.lanes:
+            hold = Hold("no_backend", "No ComfyUI is configured.", "Name one under backends in config.yaml.", utc_now())
+            self.register.hold_queued(hold)
+        return due_s
 
     def _check_roots(self) -> None:
         self._check_root(self.config.inbox_dir)

@@ -58,8 +58,9 @@ def report_of(config: Config, limit: int) -> dict[str, Any]:
             report["jobs"].append(shown)
         store.close()
     if config.inbox_dir.is_dir():
-        tasks = list(load(config).tasks)
-        report["left_alone"] = list(group(look(config.inbox_dir, tasks).files, tasks)[1])
+        library = load(config)
+        tasks = list(library.tasks)
+        report["left_alone"] = list(group(look(config.inbox_dir, tasks).files, tasks, library.prompted)[1])
     return report
 
 
