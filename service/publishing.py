@@ -24,6 +24,8 @@ from service.results import Results, sha256_of
 from service.store import ForbiddenMove, utc_now
 
 LOG = logging.getLogger(__name__)
+#: Previews are shown at most this often.
+PREVIEW_INTERVAL_S = 0.5
 #: What is held is tried again after these, the last one over and over.
 _BACKOFF_S = (1.0, 2.0, 5.0, 10.0, 20.0, 30.0)
 #: Nobody answers there any more: the lane finds out what has become of the server, and of the prompt.
@@ -87,6 +89,7 @@ class Publishing:
         self._held: dict[str, tuple[float, _Finished]] = {}
         self._tries: dict[str, int] = {}
         self._previewing: set[str] = set()
+        self._previewed_s: dict[str, float] = {}
         #: Jobs whose previews showed what must not be shown: none of theirs is published any more.
         self._blind: set[str] = set()
 
@@ -136,11 +139,14 @@ class Publishing:
         return None if due is None else max(0.0, due - self._monotonic())
 
     def preview(self, job: Job, data: bytes) -> None:
-        """Screen and show a preview beside the lane; while one is in work the next are dropped."""
+        """Screen and show a preview beside the lane, at most two a second; what comes in between is dropped."""
+        now = self._monotonic()
         with self._lock:
-            if job.id in self._previewing or job.id in self._blind:
+            soon = now - self._previewed_s.get(job.id, -PREVIEW_INTERVAL_S) < PREVIEW_INTERVAL_S
+            if soon or job.id in self._previewing or job.id in self._blind:
                 return
             self._previewing.add(job.id)
+            self._previewed_s = {job.id: now}
         self._pool.submit(self._show_preview, job, data)
 
     # previews --------------------------------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from service.foreign import without_paths
 from service.job import ENDED, Drop, Hold, Job, State
 from service.naming import clean, fold, free_name, numbered
 from service.outbox import Outbox
@@ -69,6 +70,7 @@ class Register:
 
     def hold(self, job_id: str, hold: Hold | None) -> None:
         """Say what keeps a job from going on, or that nothing does any more; the same hold again changes nothing."""
+        hold = _for_status(hold)
         with self._lock:
             job = self.store.get(job_id)
             if job is None or _same(job.hold, hold) or job.state in ENDED:
@@ -79,6 +81,7 @@ class Register:
 
     def hold_queued(self, hold: Hold | None) -> None:
         """Say the same on the next queued jobs; the others' files get it as they come up."""
+        hold = _for_status(hold)
         for job in self.store.in_states(State.QUEUED, limit=SHARED_HOLD_FILES):
             if not _same(job.hold, hold):
                 self.hold(job.id, hold)
@@ -244,3 +247,8 @@ def _same(one: Hold | None, other: Hold | None) -> bool:
     if one is None or other is None:
         return one is other
     return (one.code, one.title, one.fix) == (other.code, other.title, other.fix)
+
+
+def _for_status(hold: Hold | None) -> Hold | None:
+    """Return a hold without absolute paths: status files travel."""
+    return hold and Hold(hold.code, without_paths(hold.title), without_paths(hold.fix), hold.since)
