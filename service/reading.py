@@ -169,7 +169,7 @@ def _without_live_halves(dropped: Dropped, roles: Mapping[str, MediaKind]) -> li
 
 def _unwanted(file: str, kind: MediaKind, task: str, library: Library) -> Problem:
     folders = ", ".join(f"inbox/{name}/" for name in library.tasks_for(kind))
-    fix = f"Drop it into {folders}." if folders else f"Drop it without the {kind}: no workflow takes one yet."
+    fix = f"Drop it into {folders}." if folders else f"No workflow takes a {kind} yet; leave it out."
     return Problem("media_unwanted", f"{task} takes no {kind} such as {file}.", fix)
 
 

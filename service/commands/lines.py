@@ -47,6 +47,9 @@ class Lines:
     def hear(self, job: Job) -> None:
         """Take note of a job's change."""
         if job.kind == "batch":
+            # It was one waiting job until its file was read; its jobs have lines of their own.
+            with self._lock:
+                self._jobs.pop(job.id, None)
             return
         with self._lock:
             # The newest stands last, so that a daemon that runs for months forgets the oldest, not what is live.
@@ -68,15 +71,18 @@ class Lines:
     def refresh(self) -> bool:
         """Draw the live lines anew; returns False, so that it can be handed to a loop that ends on True."""
         if self._live:
-            with self._lock:
-                jobs = shown(list(self._jobs.values()))
-            self._live.update(table(jobs), refresh=True)
+            self._live.update(table(self.jobs()), refresh=True)
         return False
+
+    def jobs(self) -> list[Job]:
+        """Return the jobs that have a line now, in their order."""
+        with self._lock:
+            return shown(list(self._jobs.values()))
 
 
 def plain(job: Job) -> str:
     """Return one job's change as a line of text."""
-    said = f"{job.task}/{job.name}: {job.state}"
+    said = f"{job.folder}/{job.name}: {job.state}"
     if job.error:
         return f"{said}: {job.error['title']} {job.error['fix']}"
     if job.hold:
@@ -99,7 +105,7 @@ def table(jobs: list[Job]) -> Table:
     grid = Table.grid(padding=(0, 2))
     for job in jobs:
         # As plain text: names and messages may hold what the library takes for its own markup.
-        name, state = Text(f"{job.task}/{job.name}"), Text(str(job.state), style=_COLOURS[job.state])
+        name, state = Text(f"{job.folder}/{job.name}"), Text(str(job.state), style=_COLOURS[job.state])
         grid.add_row(name, state, bar(job.progress), Text(words(job)))
     return grid
 

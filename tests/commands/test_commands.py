@@ -9,6 +9,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ from click.testing import CliRunner
 from rich.console import Console
 
 from service.commands import once
-from service.commands.lines import table
+from service.commands.lines import Lines, table
 from service.job import Job, State
 from tests.faults.process import Process
 from tests.line.world import ROOT, SMALL
@@ -158,6 +159,15 @@ def test_status_names_no_daemon_after_a_kill_and_prints_no_control_letters(home:
     assert "none is running" in told
     assert "two\\nlines.doc" in told
     assert "PAUSE, which is not built yet" in told
+
+
+def test_a_batch_leaves_its_waiting_line_to_its_jobs():
+    lines = Lines(live=False)
+    waiting = Job("b", "d", "job", None, "text-to-video", "", "takes", State.WAITING, "", "")
+    lines.hear(waiting)
+    lines.hear(replace(waiting, kind="batch", state=State.QUEUED))
+    lines.hear(replace(waiting, id="j", batch="b", name="takes_0001", state=State.QUEUED))
+    assert [job.name for job in lines.jobs()] == ["takes_0001"]
 
 
 def test_what_people_write_is_no_markup_for_the_live_lines():
