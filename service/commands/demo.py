@@ -47,7 +47,7 @@ _WANTED = {
 
 @click.command()
 def demo(config_file: Path | None) -> None:
-    """Drop five sample files into demo/inbox and watch four become videos, without GPU, ComfyUI or weights."""
+    """Make five sample drops in demo/inbox and watch four become videos, without GPU, ComfyUI or weights."""
     base = config_file.resolve().parent if config_file else home()
     folder = base / "demo"
     config = _fresh(folder, base)

@@ -18,10 +18,10 @@ def run(config_file: Path | None) -> None:
     live = on_terminal()
     keep_log(config, to_terminal=not live)
     app = App(config)
-    if not live:
-        serve(app)
-        return
     click.echo(f"Watching {config.inbox_dir}; results go to {config.output_dir}. Ctrl-C stops.")
-    with Lines(live=True) as lines:
+    if not config.backends and config.engine != "off":
+        click.echo("No ComfyUI is named under backends in config.yaml, so the preview engine draws.")
+    with Lines(live=live) as lines:
         app.on_change = lines.hear
-        serve(app, lines.refresh, interval_s=0.25)
+        serve(app, lines.refresh, interval_s=0.25 if live else 1.0)
+    click.echo("Stopped. What was being rendered goes on at the next start.")

@@ -141,6 +141,9 @@ def test_a_signal_stops_within_five_seconds_in_mid_render_and_the_job_goes_on_at
         assert time.monotonic() - began < 5
         assert code == 0
         assert "Traceback" not in daemon.stderr
+        assert "the preview engine draws" in daemon.stdout
+        assert "text-to-video/slow: running" in daemon.stdout
+        assert "goes on at the next start" in daemon.stdout
     assert status(home, "slow")["state"] == "running"
     assert call(home, "once").returncode == 0
     assert status(home, "slow")["state"] == "done"
