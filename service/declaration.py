@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import json
 import re
 from collections.abc import Iterable, Sequence
 from typing import Annotated, Any
@@ -108,8 +107,3 @@ def json_plain(value: Any) -> Any:
 
 def _one_or_any(choices: list[Any]) -> dict[str, Any]:
     return dict(choices[0]) if len(choices) == 1 else {"anyOf": choices}
-
-
-def json_text(value: Any) -> str:
-    """Return JSON for people: indented, letters as they are."""
-    return json.dumps(value, indent=2, ensure_ascii=False) + "\n"

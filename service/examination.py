@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from service.disk import sha256_of
 from service.errors import Problem, Rejected
 from service.examiner import Examiner
 from service.inbox.named import Changed, copy_unchanged
@@ -57,9 +57,7 @@ class Examination:
         # What is looked at is the very file that will be uploaded.
         self._screen(upload, facts, file)
         reference = f"reeldrop/{claim.drop_id}/{role}{PurePosixPath(prepared).suffix.lower()} [temp]"
-        with source.open("rb") as content:
-            sha256 = hashlib.file_digest(content, "sha256").hexdigest()
-        return Input(role, file, sha256, facts, where, prepared, reference)
+        return Input(role, file, sha256_of(source), facts, where, prepared, reference)
 
     def _screen(self, path: Path, facts: MediaFacts, file: str) -> None:
         screening = self._examiner.screen(path, facts)

@@ -17,7 +17,6 @@ from service.drops import Candidate, group, is_control
 from service.ending import Ending
 from service.errors import Problem, Rejected, internal_problem
 from service.inbox.claim import ClaimLost, Claims, MembersChanged
-from service.inbox.giveback import forget_reason
 from service.inbox.look import Trouble, look
 from service.inbox.record import Claim, Member
 from service.job import Hold
@@ -75,10 +74,8 @@ class Intake:
         self._beside: dict[str, list[str]] = {}
         #: Whether the newest look found nothing that time alone will make whole.
         self.settled = False
-        #: Files that are no drop and that nobody touches; `status` lists them.
+        #: Files that are no drop and that nobody touches, at the newest look.
         self.left_alone: tuple[str, ...] = ()
-        #: Media that needs a companion or a job file before it is a drop; `status` lists them too.
-        self.companions_wanted: tuple[str, ...] = ()
         #: PAUSE and NAME.cancel files, inbox-relative: their part isn't built yet, so they do nothing.
         self.unbuilt: tuple[str, ...] = ()
 
@@ -108,12 +105,9 @@ class Intake:
         named = self._named(jobs, whole, now)
         for candidate in jobs:
             self._safely(candidate, now, partial(self._consider, candidate, whole, now))
-        wanted: list[str] = []
         for candidate in candidates:
             if candidate.kind == "media":
-                consider = partial(self._consider_media, candidate, whole, named, now)
-                wanted += candidate.media if self._safely(candidate, now, consider) is False else ()
-        self.companions_wanted = tuple(wanted)
+                self._safely(candidate, now, partial(self._consider_media, candidate, whole, named, now))
         due = self._stillness.next_due_s(now)
         self.settled = due is None and not self._pending
         return min((wait for wait in (due, self._due_s) if wait is not None), default=None)
@@ -160,10 +154,11 @@ class Intake:
                 named |= {f"{folder}/{file}" for file in named_files(job)}
         return named
 
-    def _safely(self, candidate: Candidate, now: float, consider: Callable[[], bool | None]) -> bool | None:
+    def _safely(self, candidate: Candidate, now: float, consider: Callable[[], None]) -> None:
         """One drop that can't be read or moved, or that we stumble over, never stops those that come after it."""
         try:
-            return consider()
+            consider()
+            return
         except OSError as trouble:
             seen = self._sightings.see(candidate, now)
             name = PurePosixPath(candidate.members[0]).name
@@ -178,7 +173,6 @@ class Intake:
                 LOG.exception("%s: a fault in Reeldrop while looking at it", candidate.members[0])
             self._hold_for_our_fault(candidate)
         self._wait_s(self._config.watch.rescan_seconds)
-        return None
 
     def _hold_for_our_fault(self, candidate: Candidate) -> None:
         path = candidate.members[0]
@@ -214,28 +208,27 @@ class Intake:
         if self._is_ready(seen, candidate, tuple(shared.values()), whole, now):
             self._claim(candidate, seen, shared)
 
-    def _consider_media(self, candidate: Candidate, whole: frozenset[str], named: set[str], now: float) -> bool:
-        """Return False where the media stays untouched because it wants a companion or a job file."""
+    def _consider_media(self, candidate: Candidate, whole: frozenset[str], named: set[str], now: float) -> None:
         if not named.isdisjoint(candidate.media) or any(self._files[path].kind != "file" for path in candidate.media):
-            return True
+            return
         if not whole.issuperset(candidate.media):
-            return True
+            return
         still_s = self._patience.folder_still_s(candidate.media[0], now)
         remaining_s = self._config.watch.sidecar_wait_seconds - still_s
         if remaining_s > 0:
             self._pending = True
             self._wait_s(remaining_s)
-            return True
+            return
         try:
             read(self._dropped(candidate), self._library)
         except Missing:
-            return False
+            # It wants a companion or a job file, and stays untouched until one comes.
+            return
         except Rejected:
             pass
         seen = self._sightings.see(candidate, now)
         if self._is_ready(seen, candidate, candidate.media, whole, now):
             self._claim(candidate, seen, {})
-        return True
 
     def _dropped(self, candidate: Candidate) -> Dropped:
         beside = frozenset(self._beside.get(folder_of(candidate.members[0]), ()))
@@ -289,7 +282,6 @@ class Intake:
             self._named_media.name(path, size, mtime_ns)
         self._store.mark_drop(seen.drop, claimed=True, members=list(candidate.members), kind=candidate.kind)
         self._sightings.forget(candidate)
-        forget_reason(claim, self._inbox)
         self._ending.keep(claim)
         self._admit(claim)
 

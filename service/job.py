@@ -82,6 +82,11 @@ class Screening:
         return self.score >= 0.5
 
 
+def folder_of(task: str, grouping: str) -> str:
+    """Return a task's folder in the outbox, with the grouping below it where there is one."""
+    return f"{task}/{grouping}" if grouping else task
+
+
 @dataclass(frozen=True)
 class Hold:
     """What keeps a live job from going on, and what ends it; never a failure of the job."""
@@ -135,7 +140,7 @@ class Job:
     @property
     def folder(self) -> str:
         """The outbox folder of this job: its task and, below it, the grouping it was dropped in."""
-        return f"{self.task}/{self.grouping}" if self.grouping else self.task
+        return folder_of(self.task, self.grouping)
 
 
 @dataclass(frozen=True)
@@ -165,6 +170,11 @@ class Drop:
     members: tuple[str, ...]
     claimed: bool = False
     returned_to: str | None = None
+
+    @property
+    def folder(self) -> str:
+        """The outbox folder of its jobs."""
+        return folder_of(self.task, self.grouping)
 
 
 def new_id(now_ms: int, random_bits: int) -> str:

@@ -13,14 +13,16 @@ from typing import Any
 from service.comfy.client import Client
 from service.comfy.protocol import OutputFile
 from service.crew import Crew
+from service.disk import sha256_of
 from service.disk_trouble import unavailable_of
 from service.ending import Ending
 from service.errors import Failed, Problem, Rejected, Unavailable, error_of, internal_problem
 from service.examiner import Examiner
 from service.job import Hold, Job, MediaFacts, Render, State
 from service.outbox import Outbox
+from service.pursuit import PREVIEW_ENGINE
 from service.register import Register
-from service.results import Results, sha256_of
+from service.results import Results
 from service.store import ForbiddenMove, utc_now
 
 LOG = logging.getLogger(__name__)
@@ -226,7 +228,7 @@ class Publishing:
             job, file, facts, warnings = self._results.make(job, render, finished.outputs, finished.client)
         else:
             facts, warnings = self._results.found(job, render, file)
-        if job.engine and job.engine.startswith("Reeldrop preview engine"):
+        if job.engine and job.engine.startswith(PREVIEW_ENGINE):
             warnings = ["Drawn by the preview engine: a stand-in by rules, no AI model ran.", *warnings]
         output = _output(file, facts)
         # Before the job ends: after a crash in between its file is found in the outbox, and this is done again.

@@ -32,6 +32,8 @@ _QUICK_LOOKS = 25
 STALL_S = 600.0
 
 Verdict = Succeeded | Errored | Interrupted
+#: How the words for our own engine begin; whoever must tell its results from a ComfyUI's asks for them.
+PREVIEW_ENGINE = "Reeldrop preview engine"
 
 
 @dataclass(frozen=True)
@@ -265,5 +267,5 @@ def engine_words(stats: Mapping[str, Any]) -> str:
     system = stats.get("system") or {}
     version = system.get("comfyui_version", "of unknown version")
     if "reeldrop_engine" in system:
-        return f"Reeldrop preview engine {system['reeldrop_engine']}, in place of ComfyUI {version}"
+        return f"{PREVIEW_ENGINE} {system['reeldrop_engine']}, in place of ComfyUI {version}"
     return f"ComfyUI {version}"

@@ -120,7 +120,6 @@ class Register:
             if path in self.store.leftovers():
                 self._outbox.remove(f"{path}.preview.jpg")
                 self._outbox.remove(f"{path}.status.json")
-                self._outbox.remove(f"{path}.preview.jpg")
             self.store.forget_leftover(path)
         except OSError as trouble:
             LOG.debug("%s: its status file stays for now: %s", path, trouble)
@@ -133,7 +132,7 @@ class Register:
 
         `listings` keeps the names of results by folder from one call to the next, for many drops at once.
         """
-        folder = f"{drop.task}/{drop.grouping}" if drop.grouping else drop.task
+        folder = drop.folder
         listings = {} if listings is None else listings
         if folder not in listings:
             listings[folder] = self._outbox.result_names(folder)

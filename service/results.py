@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 import shutil
@@ -15,6 +14,7 @@ from service import __version__
 from service.comfy.client import Client
 from service.comfy.folders import models_of
 from service.comfy.protocol import OutputFile
+from service.disk import sha256_of
 from service.disk_trouble import unavailable_of
 from service.ending import Ending
 from service.errors import Failed, Problem, Unavailable
@@ -235,12 +235,6 @@ def _tags(job: Job, render: Render) -> dict[str, str]:
         "reeldrop_job": job.id,
         "reeldrop": json.dumps(recipe, ensure_ascii=False, sort_keys=True),
     }
-
-
-def sha256_of(path: Path) -> str:
-    """Return a file's SHA-256 in hexadecimal."""
-    with path.open("rb") as content:
-        return hashlib.file_digest(content, "sha256").hexdigest()
 
 
 def _note_of(claim: Claim, job: Job) -> Path:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import shutil
 from pathlib import Path
@@ -16,6 +15,7 @@ from service.commands.speech import home, keep_log, on_terminal, serve
 from service.commands.submit import drop_whole
 from service.config import Config
 from service.errors import Problem, Rejected, Unavailable
+from service.inbox.lease import is_locked
 from service.job import ENDED, Job, State
 
 _MARKER = ".reeldrop-demo"
@@ -99,15 +99,8 @@ def _fresh(folder: Path, base: Path) -> Config:
 
 
 def _refuse_if_running(lock: Path) -> None:
-    if not lock.exists():
-        return
-    with lock.open("rb") as opened:
-        try:
-            fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise Unavailable(
-                "demo_running", "Another demo is running in this folder.", "Wait until it ends."
-            ) from None
+    if is_locked(lock):
+        raise Unavailable("demo_running", "Another demo is running in this folder.", "Wait until it ends.")
 
 
 def _drop(config: Config) -> None:

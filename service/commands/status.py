@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import re
-import socket
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +13,7 @@ from service.commands.lines import plain
 from service.commands.speech import settings
 from service.config import Config
 from service.drops import group
+from service.inbox.lease import holder
 from service.inbox.look import look
 from service.job import State
 from service.library import load
@@ -47,7 +46,7 @@ def status(as_json: bool, limit: int, config_file: Path | None) -> None:
 
 def report_of(config: Config, limit: int) -> dict[str, Any]:
     """Return what `status --json` prints: daemon, counts by state, the newest jobs, files left alone."""
-    report: dict[str, Any] = {"daemon": owner(config), "counts": {}, "jobs": [], "left_alone": []}
+    report: dict[str, Any] = {"daemon": holder(config.inbox_dir), "counts": {}, "jobs": [], "left_alone": []}
     database = config.state_dir / "reeldrop.db"
     if database.exists():
         store = Store(database, read_only=True)
@@ -64,26 +63,6 @@ def report_of(config: Config, limit: int) -> dict[str, Any]:
     return report
 
 
-def owner(config: Config) -> str | None:
-    """Return who works on the inbox, or None; a lease of this machine counts only while its lock is held."""
-    try:
-        lease = json.loads((config.inbox_dir / ".reeldrop" / "lease.json").read_bytes())
-        if lease["released"] or (lease["host"] == socket.gethostname() and not _is_locked(Path(lease["state_dir"]))):
-            return None
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-    return str(lease["owner"])
-
-
 def printable(text: str) -> str:
     """Return a file's name so that it can't play with the terminal."""
     return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)
-
-
-def _is_locked(state_dir: Path) -> bool:
-    with (state_dir / "lock").open("rb") as opened:
-        try:
-            fcntl.flock(opened, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-    return False

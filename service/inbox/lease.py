@@ -79,6 +79,18 @@ def take(inbox: Path, state_dir: Path, disk: Disk | None = None) -> Lease:
     return Lease(epoch, owner, host, boot, path, lock, disk)
 
 
+def holder(inbox: Path) -> str | None:
+    """Return who works on an inbox, or None; a lease of this machine counts only while its lock is held."""
+    try:
+        lease = _read(inbox / ".reeldrop" / "lease.json")
+        ours = lease["host"] == socket.gethostname()
+        if lease["released"] or (ours and not is_locked(Path(lease["state_dir"]) / _LOCK)):
+            return None
+        return str(lease["owner"])
+    except (OSError, Unavailable, KeyError, TypeError):
+        return None
+
+
 def boot_id() -> str:
     """Return what tells this run of the machine from earlier ones; "unknown" where the system doesn't say."""
     with suppress(OSError):
@@ -110,7 +122,7 @@ def _refuse_if_held(lease: dict[str, Any], inbox: Path, state_dir: Path, host: s
     if lease.get("host") != host:
         raise _held_elsewhere(lease, inbox)
     other = Path(str(lease.get("state_dir", state_dir)))
-    if lease.get("boot") == boot and other != state_dir.resolve() and _is_locked(other / _LOCK):
+    if lease.get("boot") == boot and other != state_dir.resolve() and is_locked(other / _LOCK):
         raise Unavailable(
             "inbox_taken",
             f"Another Reeldrop works on {inbox}: {_who(str(lease.get('owner')))}, with its state in {other}.",
@@ -118,11 +130,13 @@ def _refuse_if_held(lease: dict[str, Any], inbox: Path, state_dir: Path, host: s
         )
 
 
-def _is_locked(path: Path) -> bool:
+def is_locked(path: Path) -> bool:
+    """Tell whether a live process holds this lock file; one that isn't there is held by nobody."""
     with suppress(FileNotFoundError):
         opened = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         try:
-            fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # Shared, so that two who ask at once don't take each other for the holder.
+            fcntl.flock(opened, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:
             return True
         finally:
