@@ -132,6 +132,12 @@ class Job:
     graph_hash: str | None = None
     #: The model files that its graph names, "folder/name"; known once it is sent.
     models: list[str] = field(default_factory=list)
+    #: The result of an earlier job (outbox-relative) that stands for this one, where nothing had to be rendered.
+    same_as: str | None = None
+    #: What two jobs share when the one's result can stand for the other's; None where that can't be.
+    fingerprint: str | None = None
+    #: Somebody asked to cancel it; saved first, so that a crash doesn't forget it.
+    cancel: bool = False
     number: int = 0
     queued_at: str | None = None
     started_at: str | None = None
@@ -170,6 +176,8 @@ class Drop:
     members: tuple[str, ...]
     claimed: bool = False
     returned_to: str | None = None
+    #: What its claim said when its files went back; `retry` takes them into a claim again by it.
+    record: dict[str, Any] | None = None
 
     @property
     def folder(self) -> str:

@@ -37,6 +37,28 @@ def model_names(database: Database) -> None:
     database.execute("ALTER TABLE jobs ADD COLUMN models TEXT NOT NULL DEFAULT '[]'")
 
 
+@MIGRATIONS()
+def whole_drop_contract(database: Database) -> None:
+    """Remember what stands for what, what was asked to be cancelled, who names which media, and what is wrong now."""
+    database.execute("ALTER TABLE jobs ADD COLUMN same_as TEXT")
+    database.execute("ALTER TABLE jobs ADD COLUMN fingerprint TEXT")
+    database.execute("ALTER TABLE jobs ADD COLUMN cancel INTEGER NOT NULL DEFAULT 0")
+    database.execute("CREATE INDEX jobs_fingerprint ON jobs (fingerprint) WHERE fingerprint IS NOT NULL")
+    database.execute("ALTER TABLE drops ADD COLUMN record TEXT")
+    database.execute(
+        'CREATE TABLE namings ("drop" TEXT NOT NULL, path TEXT NOT NULL, PRIMARY KEY ("drop", path)) STRICT'
+    )
+    database.execute("CREATE INDEX namings_path ON namings (path)")
+    database.execute(
+        """CREATE TABLE followers (path TEXT PRIMARY KEY, folder TEXT NOT NULL, bytes INTEGER NOT NULL,
+           mtime_ns INTEGER NOT NULL, inode INTEGER NOT NULL) STRICT"""
+    )
+    database.execute(
+        """CREATE TABLE notices (code TEXT PRIMARY KEY, title TEXT NOT NULL, fix TEXT NOT NULL,
+           since TEXT NOT NULL) STRICT"""
+    )
+
+
 def folded(task: str, grouping: str, name: str) -> str:
     """Return what two outbox names share when they clash, folders and all."""
     return fold("/".join(part for part in (task, grouping, name) if part))

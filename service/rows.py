@@ -50,6 +50,7 @@ def job_of(row: sqlite3.Row) -> Job:
             values[column] = json.loads(values[column])
     values["hold"] = Hold(**json.loads(values["hold"])) if values["hold"] else None
     values["state"] = State(values["state"])
+    values["cancel"] = bool(values["cancel"])
     return Job(**values)
 
 
@@ -64,6 +65,7 @@ def drop_of(row: sqlite3.Row) -> Drop:
         members=tuple(json.loads(row["members"])),
         claimed=bool(row["claimed"]),
         returned_to=path_of(row["returned_to"]) if row["returned_to"] else None,
+        record=json.loads(row["record"]) if row["record"] else None,
     )
 
 

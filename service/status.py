@@ -140,6 +140,6 @@ def document(job: Job, daemon: str) -> dict[str, Any]:
         },
         "outputs": job.outputs,
         "warnings": job.warnings,
-        "same_as": None,
+        "same_as": job.same_as,
         "error": job.error,
     }

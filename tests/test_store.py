@@ -101,7 +101,7 @@ def test_what_was_committed_is_there_after_reopening_and_migrations_run_once(tmp
     store.close()
     again = Store(tmp_path / "a.db")
     assert again.get("job-harbour").name == "harbour"
-    assert len(list(Database(again._connection)["_sqlite_migrations"].rows)) == 3
+    assert len(list(Database(again._connection)["_sqlite_migrations"].rows)) == 4
     again.close()
 
 

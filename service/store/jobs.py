@@ -1,0 +1,136 @@
+"""Jobs as rows: added, changed, moved along the one table of moves; and what is to be rendered for each."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+from service.job import MOVES, Job, Render, State
+from service.migrations import folded
+from service.rows import COLUMNS, job_of, render_of, row_of, stored
+from service.store.connection import Connection
+
+#: Named once here, so that no caller can put text into a statement.
+SELECT = "SELECT " + ", ".join(f'"{column}"' for column in COLUMNS) + " FROM jobs "
+
+
+class ForbiddenMove(Exception):
+    """The table of moves forbids this; the caller has missed that the job moved meanwhile."""
+
+
+class Jobs(Connection):
+    """Single jobs, their names and their plans."""
+
+    def add(self, job: Job) -> None:
+        """Add a job's row as it is; its number is given here."""
+        row = {column: value for column, value in row_of(job).items() if column != "number"}
+        row["folded"] = folded(job.task, job.grouping, job.name)
+        names = ", ".join(f'"{column}"' for column in row)
+        marks = ", ".join("?" * len(row))
+        with self.transaction():
+            self._connection.execute(f"INSERT INTO jobs ({names}) VALUES ({marks})", tuple(row.values()))
+
+    def get(self, job_id: str) -> Job | None:
+        """Return one job, or None."""
+        rows = self._rows(SELECT + "WHERE id = ?", (job_id,))
+        return job_of(rows[0]) if rows else None
+
+    def of_drop(self, drop_id: str) -> list[Job]:
+        """Return the drop's jobs in the order written, its batch row first where it has one."""
+        return [job_of(row) for row in self._rows(SELECT + 'WHERE "drop" = ? ORDER BY number', (drop_id,))]
+
+    def holds_name(self, task: str, grouping: str, names: Sequence[str], but: str) -> bool:
+        """Return whether another drop's live job, or batch with a live or done job, clashes with one of these names."""
+        marks = ", ".join("?" * len(names))
+        rows = self._rows(
+            f"""SELECT 1 FROM jobs WHERE folded IN ({marks}) AND "drop" != ?
+                AND (state IN ('waiting', 'queued', 'running') OR same_as IS NOT NULL OR (kind = 'batch' AND EXISTS (
+                     SELECT 1 FROM jobs AS one WHERE one.batch = jobs.id AND one.state = 'done'))) LIMIT 1""",
+            (*(folded(task, grouping, name) for name in names), but),
+        )
+        return bool(rows)
+
+    def change(self, job_id: str, **changes: Any) -> Job:
+        """Save new values of a job without moving it."""
+        assert "state" not in changes, "states change through move() alone"
+        with self.transaction():
+            if "name" in changes:
+                self._leave_name(self._present(job_id), changes["name"])
+            self._update(job_id, changes)
+            return self._present(job_id)
+
+    def move(self, job_id: str, to: State, **changes: Any) -> Job:
+        """Move a job and save what comes with it; raises ForbiddenMove where the table says no."""
+        with self.transaction():
+            job = self._present(job_id)
+            if to not in MOVES[job.state]:
+                raise ForbiddenMove(f"{job.name}: {job.state} can't become {to}")
+            stamp = {State.QUEUED: "queued_at", State.RUNNING: "started_at"}.get(to, "finished_at")
+            self._update(job_id, {"hold": None, stamp: self._now(), **changes, "state": to})
+            self.log(str(to), drop=job.drop, job=job.id, detail=(changes.get("error") or {}).get("title", ""))
+            return self._present(job_id)
+
+    def queue(self, waiting: Job, jobs: Sequence[Job]) -> None:
+        """Turn a drop's waiting row into its queued job, or into a batch of several that are added below it."""
+        common = {name: getattr(waiting, name) for name in ("workflow", "chosen", "inputs", "graph_hash", "seed")}
+        with self.transaction():
+            if len(jobs) == 1:
+                self.move(waiting.id, State.QUEUED, **common, settings=jobs[0].settings, adjusted=jobs[0].adjusted)
+                return
+            self.move(waiting.id, State.QUEUED, **common, kind="batch")
+            for job in jobs:
+                self.add(job)
+
+    def _leave_name(self, job: Job, name: str) -> None:
+        left = (f"{job.folder}/{job.name}", folded(job.task, job.grouping, job.name))
+        self._connection.execute("INSERT OR IGNORE INTO leftovers VALUES (?, ?)", left)
+        values = (folded(job.task, job.grouping, name), job.id)
+        self._connection.execute("UPDATE jobs SET folded = ? WHERE id = ?", values)
+
+    def leftovers(self) -> list[str]:
+        """Return the former outbox names (folder and NAME) whose status files may still lie there, unless taken."""
+        rows = self._rows(
+            """SELECT path FROM leftovers WHERE NOT EXISTS (SELECT 1 FROM jobs WHERE jobs.folded = leftovers.folded
+               AND path = task || '/' || CASE grouping WHEN '' THEN '' ELSE grouping || '/' END || name)"""
+        )
+        return [row["path"] for row in rows]
+
+    def forget_leftover(self, path: str) -> None:
+        """Forget a former name: its status file is gone."""
+        with self.transaction():
+            self._connection.execute("DELETE FROM leftovers WHERE path = ?", (path,))
+
+    def _present(self, job_id: str) -> Job:
+        job = self.get(job_id)
+        assert job is not None, f"no job {job_id}"
+        return job
+
+    def _update(self, job_id: str, changes: dict[str, Any]) -> None:
+        changes = {"updated_at": self._now(), **changes}
+        assert changes.keys() <= set(COLUMNS), changes.keys()
+        assignments = ", ".join(f'"{column}" = ?' for column in changes)
+        values = [stored(column, value) for column, value in changes.items()]
+        self._connection.execute(f"UPDATE jobs SET {assignments} WHERE id = ?", (*values, job_id))
+
+    # renders ---------------------------------------------------------------------------------------------------------
+
+    def plan(self, render: Render) -> None:
+        """Save what a backend is to run for a job, replacing an earlier plan (a retry has a new prompt id)."""
+        values = (
+            render.job,
+            render.prompt_id,
+            json.dumps(render.graph),
+            render.output_node,
+            json.dumps(asdict(render.expected)),
+            json.dumps(render.weights),
+            json.dumps(render.uploads),
+        )
+        with self.transaction():
+            self._connection.execute("INSERT OR REPLACE INTO renders VALUES (?, ?, ?, ?, ?, ?, ?)", values)
+
+    def render(self, job_id: str) -> Render | None:
+        """Return the plan of a job, or None where it never was queued."""
+        rows = self._rows("SELECT * FROM renders WHERE job = ?", (job_id,))
+        return render_of(rows[0]) if rows else None
