@@ -2,49 +2,104 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from service.config_keys import Watch
+from service.errors import Problem
 from service.inbox.look import has_writer
 from service.inbox.roots import kind_of
 from service.settling import FileFacts, Settling
 
 
 class Stillness:
-    """Follows one inbox from look to look; time is the caller's monotonic clock, in seconds."""
+    """
+    Follows one inbox from look to look; time is the caller's monotonic clock, in seconds.
+
+    Each call costs what it is told of and what is due, however many files lie still.
+    """
 
     def __init__(self, inbox: Path, watch: Watch) -> None:
         self._inbox = inbox
         self._watch = watch
         self._settling = Settling()
-        self._share = kind_of(inbox) == "share" or watch.mode == "polling"
-        self._visible: dict[str, tuple[int, bool]] = {}
-        self._files: Mapping[str, FileFacts] = {}
+        place = kind_of(inbox)
+        self._share = place == "share" or watch.mode == "polling"
+        self._local = place == "local"
+        #: Whether an open writer of a file that is still settling would be seen.
+        self._visible: dict[str, bool] = {}
+        #: What the operator should know, once a file was met whose writers only a right that we lack would show.
+        self.unseen: Problem | None = None
+
+    def note(self, now_s: float, changed: Mapping[str, FileFacts], gone: Iterable[str] = ()) -> None:
+        """Take in what a look found new or changed, and the paths that are no longer there."""
+        gone = list(gone)
+        self._settling.note(now_s, changed, gone)
+        for path in (*changed, *gone):
+            # Whose file it is may have changed too.
+            self._visible.pop(path, None)
+
+    def judge(self, now_s: float) -> set[str]:
+        """Return the paths that became whole since the last judgement."""
+        found = self._settling.judge(now_s, self.quiet_s, self._is_busy)
+        for path in found:
+            self._visible.pop(path, None)
+        return found
 
     def observe(self, now_s: float, files: Mapping[str, FileFacts]) -> frozenset[str]:
-        """Return the paths that are whole at this look."""
-        self._files = files
-        self._visible = {path: known for path, known in self._visible.items() if path in files}
-        return self._settling.observe(now_s, files, self.quiet_s, self._busy)
+        """Return the paths of a complete listing that are whole at this look; what it doesn't have is forgotten."""
+        known = self._settling.facts_of
+        changed = {path: facts for path, facts in files.items() if known(path) != facts}
+        self.note(now_s, changed, self._settling.paths() - files.keys())
+        self.judge(now_s)
+        return self._settling.whole()
+
+    def is_whole(self, path: str) -> bool:
+        """Tell whether a file was whole at the last judgement and hasn't changed since."""
+        return self._settling.is_whole(path)
 
     def next_due_s(self, now_s: float) -> float | None:
         """Return in how many seconds the next file may be whole, or None."""
         return self._settling.next_due_s(now_s)
 
+    def still_s(self, path: str, now_s: float) -> float | None:
+        """Return for how long a file has been unchanged; None for a path that isn't there."""
+        return self._settling.still_s(path, now_s)
+
     def quiet_s(self, path: str) -> float:
-        """Return how long a listed file must be unchanged before it can be whole."""
+        """Return how long a file must be unchanged before it can be whole."""
         if self._share:
             return self._watch.quiet_seconds_share
         return self._watch.quiet_seconds_local if self._writers_visible(path) else self._watch.quiet_seconds
 
     def _writers_visible(self, path: str) -> bool:
-        facts = self._files[path]
-        known = self._visible.get(path)
-        if known is None or known[0] != facts.inode:
-            known = (facts.inode, has_writer(self._inbox / path) is not None)
-            self._visible[path] = known
-        return known[1]
+        if path not in self._visible:
+            self._visible[path] = has_writer(self._inbox / path) is not None
+            if self._local and not self._visible[path]:
+                self._tell_of_strangers(path)
+        return self._visible[path]
 
-    def _busy(self, path: str) -> bool:
-        return has_writer(self._inbox / path) is True
+    def _is_busy(self, path: str) -> bool:
+        written = has_writer(self._inbox / path)
+        if written is None and self._visible.get(path):
+            # The short quiet time was right only for as long as a writer would have been seen.
+            self._visible[path] = False
+            return True
+        return written is True
+
+    def _tell_of_strangers(self, path: str) -> None:
+        if self.unseen is None and self._is_a_strangers(path):
+            self.unseen = Problem(
+                "writers_unseen",
+                "Writers of files that other users own can't be seen here, so such files wait "
+                f"{self._watch.quiet_seconds:g} s without change before they start.",
+                "Grant the daemon CAP_LEASE (systemd: AmbientCapabilities=CAP_LEASE), or let files be dropped as its "
+                "own user; a copy that pauses for longer than that may otherwise be taken before its end.",
+            )
+
+    def _is_a_strangers(self, path: str) -> bool:
+        with suppress(OSError):
+            return os.lstat(self._inbox / path).st_uid != os.geteuid()
+        return False

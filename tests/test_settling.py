@@ -97,6 +97,53 @@ def test_looking_when_told_finds_every_quiet_file(story):
     assert whole == set(listing)
 
 
+@given(looks, changes, st.data())
+def test_told_of_changes_alone_it_says_the_same_as_told_of_everything(story, change, data):
+    by_changes, by_listings, now_s, before, were_whole = Settling(), Settling(), 0.0, {}, frozenset()
+    for passed_s, versions in story:
+        now_s += passed_s
+        at_work = data.draw(st.sets(st.sampled_from("abc")))
+        listing = listing_of(versions, change)
+        changed = {path: facts for path, facts in listing.items() if before.get(path) != facts}
+        by_changes.note(now_s, changed, before.keys() - listing.keys())
+        fresh = by_changes.judge(now_s, after(3), at_work.__contains__)
+        whole = by_listings.observe(now_s, listing, after(3), at_work.__contains__)
+        assert {path for path in listing if by_changes.is_whole(path)} == whole == by_changes.whole()
+        assert fresh == {path for path in whole if path not in were_whole or path in changed}
+        assert by_changes.next_due_s(now_s) == by_listings.next_due_s(now_s)
+        assert [by_changes.still_s(path, now_s) for path in "abc"] == [by_listings.still_s(p, now_s) for p in "abc"]
+        before, were_whole = listing, whole
+
+
+def test_a_judgement_asks_about_nothing_but_what_is_due():
+    settling, asked = Settling(), []
+
+    def quiet_s(path):
+        asked.append(path)
+        return 5.0
+
+    settling.note(0, {f"{number}": replace(FACTS, inode=number) for number in range(1000)})
+    assert settling.judge(0, quiet_s) == set()
+    asked.clear()
+    settling.note(3, {"7": replace(FACTS, size=11)})
+    assert settling.judge(3, quiet_s) == set()
+    assert asked == ["7"]
+    assert len(settling.judge(5, quiet_s)) == 999
+    asked.clear()
+    assert settling.judge(6, quiet_s) == set()
+    assert asked == []
+    assert settling.next_due_s(6) == 2
+    assert settling.judge(8, quiet_s) == {"7"}
+
+
+def test_a_file_that_changes_all_the_time_leaves_nothing_behind():
+    settling = Settling()
+    for number in range(5000):
+        settling.note(number, {"a": replace(FACTS, size=number), f"b{number}": FACTS}, [f"b{number - 1}"])
+        assert settling.judge(number, after(3600)) == set()
+    assert len(settling._queue) < 2000
+
+
 def test_only_plain_files_are_ever_whole():
     settling = Settling()
     listing = {kind: replace(FACTS, kind=kind) for kind in ("file", "folder", "symlink", "other")}
