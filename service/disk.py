@@ -7,8 +7,10 @@ import errno
 import hashlib
 import os
 import shutil
+import stat
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
@@ -23,6 +25,7 @@ _NO_SUCH_RENAME = frozenset({errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EO
 _NO_SUCH_LINK = frozenset({errno.EPERM, errno.EMLINK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP})
 _NO_SUCH_FSYNC = frozenset({errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EBADF})
 # Whoever may write to a share could plant a link or a pipe under the name of a draft.
+_SYNCING_THREADS = 8
 _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
@@ -59,6 +62,12 @@ class Disk:
                 raise
         self.fsync_folder(folder.parent)
 
+    def make_folder(self, folder: Path) -> None:
+        """Make one folder in one that is there; it survives a power cut once the caller has synced that one."""
+        self._before("mkdir", folder)
+        with suppress(FileExistsError):
+            folder.mkdir()
+
     def write_durable(self, path: Path, data: bytes) -> None:
         """Put these bytes at a path: readers, and a crash, see the old file or the whole new one."""
         self._replace(path, data, durable=True)
@@ -66,6 +75,28 @@ class Disk:
     def write(self, path: Path, data: bytes) -> None:
         """Put these bytes at a path: readers see the old file or the whole new one; a power cut may lose both."""
         self._replace(path, data, durable=False)
+
+    def write_durable_all(self, files: Sequence[tuple[Path, bytes]]) -> None:
+        """
+        Put many files at their paths, each as write_durable does; after an error some of them may be there.
+
+        The folders must be there. Syncing side by side lets the file system commit many files in one go.
+        """
+        drafts = [(draft_of(path), path, data) for path, data in files]
+        for draft, _, data in drafts:
+            self._fill(draft, data, durable=False)
+        self.fsync_all([draft for draft, _, _ in drafts])
+        for draft, path, _ in drafts:
+            self.rename(draft, path)
+        self.fsync_all(sorted({path.parent for path, _ in files}))
+
+    def fsync_all(self, paths: Sequence[Path]) -> None:
+        """Make files, and what was created, renamed and removed in folders, survive a power cut."""
+        if len(paths) == 1:
+            self.fsync_folder(paths[0])
+        elif paths:
+            with ThreadPoolExecutor(min(_SYNCING_THREADS, len(paths)), "fsync") as crew:
+                list(crew.map(self.fsync_folder, paths))
 
     def create(self, path: Path, data: bytes) -> None:
         """Put these bytes durably at a path where nothing is; raises FileExistsError and leaves what is there."""
@@ -110,6 +141,9 @@ class Disk:
         moving = source.lstat()
         if self._exclusive_rename and self._rename_exclusively(source, target, moving):
             return
+        if stat.S_ISDIR(moving.st_mode):
+            self._rename_folder(source, target)
+            return
         if self._hard_links and self._link_and_unlink(source, target, moving):
             return
         self._rename_onto_placeholder(source, target)
@@ -126,9 +160,9 @@ class Disk:
             folder.rmdir()
 
     def fsync_folder(self, folder: Path) -> None:
-        """Make what was created, renamed and removed in a folder survive a power cut."""
+        """Make what was created, renamed and removed in a folder, or written to a file, survive a power cut."""
         self._before("fsync", folder)
-        opened = os.open(folder, os.O_RDONLY | getattr(os, "O_DIRECTORY", 0))
+        opened = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
         try:
             os.fsync(opened)
         except OSError as error:
@@ -189,6 +223,15 @@ class Disk:
                 raise
         self.unlink(source)
         return True
+
+    def _rename_folder(self, source: Path, target: Path) -> None:
+        # A plain rename of a folder replaces nothing but an empty folder.
+        try:
+            self.rename(source, target)
+        except OSError as error:
+            if error.errno in (errno.ENOTEMPTY, errno.ENOTDIR):
+                raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(target)) from error
+            raise
 
     def _rename_onto_placeholder(self, source: Path, target: Path) -> None:
         # Without exclusive renames and hard links (exFAT by way of some FUSE drivers) the name is taken by creating it

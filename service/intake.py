@@ -269,6 +269,8 @@ class Intake:
             "kind": candidate.kind,
             "job": seen.job,
             "shared": dict(shared),
+            "found": {PurePosixPath(path).name: path for path in shared.values()},
+            "animated": [],
             "named": {path: _identity(self._files[path]) for path in shared.values()},
             "problem": problem.as_json() if problem else None,
         }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -51,9 +51,15 @@ class Outbox:
 
     def write_status(self, relative: str, document: Mapping[str, Any], durable: bool = True) -> None:  # noqa: FBT001, FBT002
         """Replace a status file with this document; state changes are written durably, progress needs not."""
-        text = json.dumps(document, indent=2, ensure_ascii=False) + "\n"
-        # A name that is no UTF-8 becomes the escape that JSON has for it.
-        self._write(relative, text.encode("utf-8", "backslashreplace"), durable=durable)
+        self._write(relative, _encode(document), durable=durable)
+
+    def write_statuses(self, documents: Sequence[tuple[str, Mapping[str, Any]]]) -> None:
+        """Replace many status files durably; after an error some of them may be written."""
+        files = [(self._path(relative), _encode(document)) for relative, document in documents]
+        with self._lock:
+            for folder in {path.parent for path, _ in files}:
+                self._disk.make_folders(folder)
+            self._disk.write_durable_all(files)
 
     def write_preview(self, relative: str, jpeg: bytes) -> None:
         """Replace a preview with these bytes."""
@@ -85,10 +91,6 @@ class Outbox:
                     found |= {name.removesuffix(ending) for ending in endings if name.endswith(ending)}
         return frozenset(found)
 
-    def durable_write(self, path: Path, data: bytes) -> None:
-        """Put these bytes at any path: readers, and a crash, see the old file or the whole new one."""
-        self._disk.write_durable(path, data)
-
     def _write(self, relative: str, data: bytes, *, durable: bool) -> None:
         path = self._path(relative)
         with self._lock:
@@ -100,6 +102,11 @@ class Outbox:
         if parts.is_absolute() or ".." in parts.parts or not parts.parts:
             raise ValueError(f"{relative!r} is not a path inside the outbox")
         return self.root / parts
+
+
+def _encode(document: Mapping[str, Any]) -> bytes:
+    # A name that is no UTF-8 becomes the escape that JSON has for it.
+    return (json.dumps(document, indent=2, ensure_ascii=False) + "\n").encode("utf-8", "backslashreplace")
 
 
 def _drafts(target: Path) -> list[Path]:

@@ -167,6 +167,10 @@ def test_a_name_is_taken_by_any_result_that_looks_like_it(outbox):
     assert not outbox.taken("no-such-task", "cat")
 
 
-def test_any_file_can_be_written_durably(outbox, tmp_path):
-    outbox.durable_write(tmp_path / "claim.json", b"{}")
-    assert (tmp_path / "claim.json").read_bytes() == b"{}"
+def test_many_status_files_are_written_together(outbox):
+    outbox.write_statuses([(f"text-to-video/{number}.status.json", {"number": number}) for number in range(50)])
+    folder = outbox.root / "text-to-video"
+    assert [json.loads((folder / f"{number}.status.json").read_text())["number"] for number in range(50)] == [
+        *range(50)
+    ]
+    assert len(list(folder.iterdir())) == 50

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from service.disk import Disk, draft_of
 from service.inbox.giveback import clear_folder, finish_return, forget_reason, put_back, remove
 from service.inbox.look import facts_of
-from service.inbox.record import RECORD, Claim, Member, encode, entries_of, read_claim
+from service.inbox.record import RECORD, Claim, Member, Unit, encode, entries_of, read_claim
+from service.inbox.takeback import check_returned, gone, is_as_seen, looks_as_seen, record_of
+from service.job import Drop
 
-__all__ = ["Claim", "ClaimLost", "Claims", "Member", "MembersChanged"]
+__all__ = ["Claim", "ClaimLost", "Claims", "Member", "MembersChanged", "Wanted"]
 
 _log = logging.getLogger(__name__)
 
@@ -25,6 +28,16 @@ class ClaimLost(Exception):
 
 class MembersChanged(Exception):
     """A file of the drop was not as it had been seen; all of them are back where they were."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A drop to be claimed: its files as seen, the deciding one first; the folder they lie in, if that was dropped."""
+
+    drop_id: str
+    members: Sequence[Member]
+    record: dict[str, Any] = field(default_factory=dict)
+    folder: str | None = None
 
 
 class Claims:
@@ -44,7 +57,7 @@ class Claims:
         #: Claims that resume() could not bring to an end, with the reason; their files are safe in these folders.
         self.unresumed: dict[Path, str] = {}
 
-    def make(self, drop_id: str, members: Sequence[Member], **record: Any) -> Claim:
+    def make(self, drop_id: str, members: Sequence[Member], folder: str | None = None, **record: Any) -> Claim:
         """
         Take a drop: its files, the deciding one first, move into a folder of their own. `record` is saved with them.
 
@@ -52,27 +65,44 @@ class Claims:
         Raises ClaimLost if the first file is gone, MembersChanged if any file is not as it was seen, OSError for
         trouble with disk or share; in each case the files are where they were (after trouble that lasts: at resume()).
         """
-        self._check_unchanged(members)
-        folder = self._root / f"{drop_id}.{self._epoch}"
-        content = {
-            "schema": 1,
-            "drop": drop_id,
-            "host": self._host,
-            "boot": self._boot,
-            "stage": "claiming" if members else "claimed",
-            "members": entries_of(members),
-        }
-        claim = Claim(folder, content | record, self._disk)
-        self._disk.make_folders(folder)
-        try:
-            self._disk.write_durable(folder / RECORD, encode(claim.record))
-            is_whole = not members or (self._move_first(claim) and self._complete(claim))
-        except (OSError, ClaimLost):
-            self._abandon(claim)
-            raise
-        if not is_whole:
-            raise MembersChanged(f"the files of {members[0].path} changed while they were claimed")
+        made = self.make_all([Wanted(drop_id, members, record, folder)])[0]
+        if isinstance(made, Exception):
+            raise made
+        return made
+
+    def make_all(self, drops: Sequence[Wanted]) -> list[Claim | Exception]:
+        """
+        Take many drops as `make` does, syncing them together; return for each its claim, or what `make` would raise.
+
+        Trouble that meets all of them (a full disk) is each one's answer.
+        """
+        begun = self._with_all([self._begin(wanted) for wanted in drops], self._record)
+        taken = [self._take(answer) if isinstance(answer, Claim) else answer for answer in begun]
+        return self._with_all(taken, self._settle)
+
+    def take_back(self, drop: Drop) -> Claim:
+        """
+        Take the files of a returned drop into a claim again, from where its saved record says that they went.
+
+        Raises Rejected where one is gone or changed, or the record isn't known, and moves nothing; OSError.
+        """
+        record = record_of(drop) | {"host": self._host, "boot": self._boot}
+        returned: dict[str, Any] = record.pop("returning")
+        claim = Claim(self._root / f"{drop.id}.{self._epoch}", record, self._disk)
+        record["sources"] = {unit.path: f"{returned['folder']}/{unit.name}" for unit in claim.units}
+        check_returned(claim, returned["inodes"])
+        self._disk.make_folders(claim.folder)
+        self._record([claim])
+        if isinstance(taken := self._take(claim), Exception):
+            raise taken if isinstance(taken, OSError) else gone(claim.name) from taken
+        self._settle([claim])
         return claim
+
+    def open(self, drop_id: str) -> Claim | None:
+        """Return the claim of a drop from its folder, or None where there is none; raises ValueError, OSError."""
+        with suppress(FileNotFoundError):
+            return read_claim(self._root / f"{drop_id}.{self._epoch}", self._disk)
+        return None
 
     def resume(self) -> list[Claim]:
         """
@@ -102,6 +132,66 @@ class Claims:
         """Remove a claim that holds no dropped file any more; raises ValueError if it does."""
         remove(claim)
 
+    # the steps of taking ---------------------------------------------------------------------------------------------
+
+    def _begin(self, wanted: Wanted) -> Claim | Exception:
+        """Check what is to be taken and make its folder."""
+        content = {
+            "schema": 1,
+            "drop": wanted.drop_id,
+            "host": self._host,
+            "boot": self._boot,
+            "stage": "claiming" if wanted.members else "claimed",
+            "members": entries_of(wanted.members, wanted.folder),
+            "folder": wanted.folder,
+        }
+        claim = Claim(self._root / f"{wanted.drop_id}.{self._epoch}", content | wanted.record, self._disk)
+        try:
+            self._check_unchanged(wanted.members)
+            self._disk.make_folders(self._root)
+            self._disk.make_folder(claim.folder)
+        except (OSError, ClaimLost, MembersChanged) as trouble:
+            return trouble
+        return claim
+
+    def _with_all(
+        self, answers: list[Claim | Exception], act: Callable[[Sequence[Claim]], None]
+    ) -> list[Claim | Exception]:
+        """Do something with all claims together; where it can't be done, none of them is made."""
+        claims = [answer for answer in answers if isinstance(answer, Claim)]
+        try:
+            act(claims)
+        except OSError as trouble:
+            for claim in claims:
+                self._abandon(claim)
+            return [trouble if isinstance(answer, Claim) else answer for answer in answers]
+        return answers
+
+    def _record(self, claims: Sequence[Claim]) -> None:
+        """Save what is about to be taken, before anything is."""
+        if claims:
+            self._disk.write_durable_all([(claim.folder / RECORD, encode(claim.record)) for claim in claims])
+            self._disk.fsync_folder(self._root)
+
+    def _take(self, claim: Claim) -> Claim | Exception:
+        """Move the files in; where they are not what was seen, all are put back."""
+        try:
+            is_whole = not claim.members or (self._move_first(claim) and self._complete(claim))
+        except (OSError, ClaimLost) as trouble:
+            self._abandon(claim)
+            return trouble
+        if not is_whole:
+            return MembersChanged(f"the files of {claim.members[0].path} changed while they were claimed")
+        return claim
+
+    def _settle(self, claims: Sequence[Claim]) -> None:
+        """Make what was moved survive a power cut, and let the reasons of earlier drops of these names go."""
+        sources = {claim.source_of(unit).parent for claim in claims for unit in claim.units}
+        there = [folder for folder in sorted(sources) if folder.is_dir()]
+        self._disk.fsync_all([*there, *(claim.folder for claim in claims if claim.members)])
+        for claim in claims:
+            forget_reason(claim, self._inbox)
+
     def _check_unchanged(self, members: Sequence[Member]) -> None:
         for number, member in enumerate(members):
             try:
@@ -114,9 +204,9 @@ class Claims:
                 raise MembersChanged(f"{member.path} changed")
 
     def _move_first(self, claim: Claim) -> bool:
-        first = claim.members[0]
+        first = claim.units[0]
         try:
-            self._disk.rename(self._inbox / first.path, claim.file_of(first.path))
+            self._disk.rename(claim.source_of(first), claim.place_of(first))
         except (FileNotFoundError, NotADirectoryError) as error:
             raise ClaimLost(first.path) from error
         return True
@@ -124,36 +214,34 @@ class Claims:
     def _abandon(self, claim: Claim) -> None:
         # The share may be in trouble; what can't be undone now is undone by resume().
         with suppress(OSError):
-            if claim.held():
+            if claim.held_units():
                 put_back(claim, self._inbox)
             else:
                 clear_folder(claim)
 
     def _complete(self, claim: Claim) -> bool:
         """Move the missing members in, check all; False, with everything put back, if they are not what was seen."""
-        for member in claim.members:
-            if not claim.holds(member) and not self._move(claim, member):
-                put_back(claim, self._inbox)
-                return False
-        if not all(_is_as_seen(claim, member) for member in claim.members):
+        held = claim.held_units()
+        if not all(unit in held or self._move(claim, unit) for unit in claim.units):
+            put_back(claim, self._inbox)
+            return False
+        if not all(is_as_seen(claim, member) for member in claim.members):
             put_back(claim, self._inbox)
             return False
         for member in claim.members:
             self._copy_if_shared(claim, member)
-        for folder in {claim.folder, *((self._inbox / member.path).parent for member in claim.members)}:
-            with suppress(FileNotFoundError):
-                self._disk.fsync_folder(folder)
-        forget_reason(claim, self._inbox)
         return True
 
-    def _move(self, claim: Claim, member: Member) -> bool:
-        source = self._inbox / member.path
+    def _move(self, claim: Claim, unit: Unit) -> bool:
+        """Move one more in, if it still is what was seen; after a crash, seen once more."""
+        member = next((member for member in claim.members if member.path == unit.path), None)
+        source = claim.source_of(unit)
         try:
-            if facts_of(source) == member.facts:
-                self._disk.rename(source, claim.file_of(member.path))
+            if member is None or looks_as_seen(claim, member, source):
+                self._disk.rename(source, claim.place_of(unit))
         except (FileNotFoundError, NotADirectoryError):
             return False
-        return claim.holds(member)
+        return os.path.lexists(claim.place_of(unit))
 
     def _copy_if_shared(self, claim: Claim, member: Member) -> None:
         held = claim.file_of(member.path)
@@ -164,6 +252,8 @@ class Claims:
         self._disk.copy_content(held, draft)
         os.utime(draft, ns=(found.st_atime_ns, found.st_mtime_ns))
         self._disk.rename(draft, held)
+
+    # resuming --------------------------------------------------------------------------------------------------------
 
     def _rename_to_epoch(self) -> list[Path]:
         folders = []
@@ -195,10 +285,13 @@ class Claims:
                 if facts_of(claim.file_of(member.path)).kind != "file":
                     raise ValueError(f"{claim.file_of(member.path)} is no plain file")
             return claim
-        if not claim.held():
+        if not claim.held_units():
             clear_folder(claim)
             return None
-        return claim if self._complete(claim) else None
+        if not self._complete(claim):
+            return None
+        self._settle([claim])
+        return claim
 
     def _remove_unmade(self, folder: Path) -> None:
         """Remove what a claim left that ended before its record was written, or after its record was removed."""
@@ -207,12 +300,3 @@ class Claims:
                 raise ValueError(f"{path} lies in a claim without a record")
             self._disk.unlink(path)
         self._disk.remove_folder(folder)
-
-
-def _is_as_seen(claim: Claim, member: Member) -> bool:
-    held = facts_of(claim.file_of(member.path))
-    if held.same_content(member.facts):
-        return True
-    # A copy that took the place of a file with other hard links has the same size and time, and an inode of its own.
-    copied = (held.size, held.mtime_ns, held.kind) == (member.facts.size, member.facts.mtime_ns, "file")
-    return copied and member.facts.links > 1

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 from service.disk import draft_of
-from service.inbox.record import RECORD, Claim, Member
+from service.inbox.record import RECORD, Claim
 from service.inbox.trust import is_inside
 from service.naming import fit
 
@@ -60,8 +60,8 @@ def put_back(claim: Claim, inbox: Path) -> None:
 def finish_return(claim: Claim, inbox: Path) -> None:
     """Do what a claim's record says about its return, from wherever it was left, and remove the claim."""
     if claim.record["returning"]["where"] == "inbox":
-        _move_home(claim, inbox)
-        if claim.held():
+        _move_home(claim)
+        if claim.held_units():
             _intend(claim, inbox, "rejected", _NAME_TAKEN)
     if claim.record["returning"]["where"] != "inbox":
         _move_out_somewhere(claim, inbox)
@@ -69,9 +69,9 @@ def finish_return(claim: Claim, inbox: Path) -> None:
 
 
 def remove(claim: Claim) -> None:
-    """Remove a claim's folder with what we put there; raises ValueError while it holds a file that a user dropped."""
-    if claim.held():
-        raise ValueError(f"{claim.folder} still holds {claim.held()[0].path}")
+    """Remove a claim's folder with what we put there; raises ValueError while it holds what a user dropped."""
+    if held := claim.held_units():
+        raise ValueError(f"{claim.folder} still holds {held[0].path}")
     clear_folder(claim)
 
 
@@ -90,18 +90,20 @@ def forget_reason(claim: Claim, inbox: Path) -> None:
     """Remove the reason file that an earlier drop of this name left in rejected; nobody else's file is touched."""
     if not claim.members:
         return
-    note = inbox / "rejected" / claim.home / _reason_name(claim)
-    with suppress(FileNotFoundError, NotADirectoryError):
-        if _is_note(note, claim.name):
-            claim.disk.unlink(note)
+    taken_from = {claim.source_of(unit).parent for unit in claim.units if unit.path in claim.record.get("sources", {})}
+    for folder in {inbox / "rejected" / claim.home, *taken_from}:
+        note = folder / _reason_name(claim)
+        with suppress(FileNotFoundError, NotADirectoryError):
+            if _is_note(note, claim.name):
+                claim.disk.unlink(note)
 
 
 def _intend(claim: Claim, inbox: Path, where: Where, reason: str | None) -> None:
     """Choose a folder where every name is free, and save that this is where the files go."""
     base = inbox / where / claim.home
-    names = [_target_name(claim, member) for member in claim.held()] + ([_reason_name(claim)] if reason else [])
+    names = [unit.name for unit in claim.held_units()] + ([_reason_name(claim)] if reason else [])
     folder = next(folder for folder in _folders(base, claim.name) if not any(map(os.path.lexists, _in(folder, names))))
-    inodes = {member.path: claim.file_of(member.path).lstat().st_ino for member in claim.held()}
+    inodes = {unit.path: claim.place_of(unit).lstat().st_ino for unit in claim.held_units()}
     plan = {"where": where, "folder": folder.relative_to(inbox).as_posix(), "reason": reason, "inodes": inodes}
     claim.rewrite(stage="returning", returning=plan)
 
@@ -132,8 +134,8 @@ def _move_out(claim: Claim, inbox: Path) -> bool:
     folder = _planned_folder(claim, inbox)
     try:
         disk.make_folders(folder)
-        for member in claim.held():
-            disk.rename_new(claim.file_of(member.path), folder / _target_name(claim, member))
+        for unit in claim.held_units():
+            disk.rename_new(claim.place_of(unit), folder / unit.name)
         if plan["reason"]:
             _write_reason(claim, folder, plan["reason"])
     except FileExistsError:
@@ -146,19 +148,20 @@ def _take_back_in(claim: Claim, inbox: Path) -> None:
     """Bring what was moved out already back into the claim, so that the whole drop can go elsewhere."""
     folder = _planned_folder(claim, inbox)
     inodes: dict[str, int] = claim.record["returning"]["inodes"]
-    for member in claim.members:
-        out = folder / _target_name(claim, member)
-        if not claim.holds(member) and _inode(out) == inodes.get(member.path, -1):
-            claim.disk.rename_new(out, claim.file_of(member.path))
+    held = claim.held_units()
+    for unit in claim.units:
+        out = folder / unit.name
+        if unit not in held and _inode(out) == inodes.get(unit.path, -1):
+            claim.disk.rename_new(out, claim.place_of(unit))
 
 
-def _move_home(claim: Claim, inbox: Path) -> None:
+def _move_home(claim: Claim) -> None:
     # The deciding file last: a drop is complete once it is there.
-    for member in reversed(claim.held()):
-        home = inbox / member.path
+    for unit in reversed(claim.held_units()):
+        home = claim.source_of(unit)
         with suppress(FileExistsError, NotADirectoryError):
             claim.disk.make_folders(home.parent)
-            claim.disk.rename_new(claim.file_of(member.path), home)
+            claim.disk.rename_new(claim.place_of(unit), home)
             claim.disk.fsync_folder(home.parent)
 
 
@@ -181,14 +184,6 @@ def _is_note(path: Path, name: str) -> bool:
 
 def _reason_name(claim: Claim) -> str:
     return fit(claim.name, ".reason.txt")
-
-
-def _target_name(claim: Claim, member: Member) -> str:
-    """Return the exact name that was dropped; should two members share one, the later keeps its name in the claim."""
-    own = member.path.rpartition("/")[2]
-    earlier = claim.members[: claim.members.index(member)]
-    clash = any(other.path.rpartition("/")[2] == own for other in earlier)
-    return claim.file_of(member.path).name if clash else own
 
 
 def _planned_folder(claim: Claim, inbox: Path) -> Path:

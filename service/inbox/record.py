@@ -10,14 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from service.disk import Disk
-from service.drops import grouping_of, name_of, task_of
-from service.inbox.trust import check
+from service.inbox.trust import check, said_by, stored_below
 from service.naming import fold
 from service.settling import FileFacts
 
 RECORD = "claim.json"
 #: What the record itself says; callers save their own keys beside these.
-RESERVED_KEYS = frozenset({"schema", "drop", "host", "boot", "members", "stage", "returning"})
+RESERVED_KEYS = frozenset({"schema", "drop", "host", "boot", "members", "folder", "sources", "stage", "returning"})
 
 
 @dataclass(frozen=True)
@@ -26,6 +25,20 @@ class Member:
 
     path: str
     facts: FileFacts
+
+
+@dataclass(frozen=True)
+class Unit:
+    """What moves in one step: a member, or the whole folder that was dropped; `path` is inbox-relative."""
+
+    path: str
+    #: Its name in the claim's folder.
+    stored: str
+
+    @property
+    def name(self) -> str:
+        """The exact name that was dropped."""
+        return self.path.rpartition("/")[2]
 
 
 class Claim:
@@ -57,20 +70,43 @@ class Claim:
         return tuple(member for member in self.members if self.holds(member))
 
     @property
+    def units(self) -> tuple[Unit, ...]:
+        """What moves in one step each, the deciding one first: the members, or the one folder that they lie in."""
+        folder: str | None = self.record.get("folder")
+        if folder is not None:
+            return (Unit(folder, self._stored[self.members[0].path].partition("/")[0]),)
+        return tuple(Unit(member.path, self._stored[member.path]) for member in self.members)
+
+    def place_of(self, unit: Unit) -> Path:
+        """Return where a unit lies in the claim."""
+        return self.folder / unit.stored
+
+    def source_of(self, unit: Unit) -> Path:
+        """Return where a unit was taken from: where it was dropped, or where it had been returned to before."""
+        source: str = self.record.get("sources", {}).get(unit.path, unit.path)
+        return self.inbox / source
+
+    def held_units(self) -> tuple[Unit, ...]:
+        """Return the units that lie in the claim now."""
+        return tuple(unit for unit in self.units if os.path.lexists(self.place_of(unit)))
+
+    @property
     def inbox(self) -> Path:
         """The inbox that the claim is in."""
         return self.folder.parents[2]
 
     @property
     def name(self) -> str:
-        """NAME as dropped, from the deciding member; empty for a claim without members."""
-        return name_of(self.members[0].path) if self.members else ""
+        """NAME as dropped, from the deciding member or the folder; empty for a claim without members."""
+        return said_by(self.record["folder"], self.members[0].path)["name"] if self.members else ""
 
     @property
     def home(self) -> str:
         """The task and grouping folder of the drop, inbox-relative; empty for a claim without members."""
-        first = self.members[0].path if self.members else ""
-        return "/".join(part for part in (task_of(first), grouping_of(first)) if part)
+        if not self.members:
+            return ""
+        said = said_by(self.record["folder"], self.members[0].path)
+        return "/".join(part for part in (said["task"], said["grouping"]) if part)
 
     def save(self, **more: Any) -> None:
         """
@@ -105,14 +141,14 @@ def read_claim(folder: Path, disk: Disk) -> Claim:
     return Claim(folder, record, disk)
 
 
-def entries_of(members: Sequence[Member]) -> list[dict[str, Any]]:
+def entries_of(members: Sequence[Member], folder: str | None = None) -> list[dict[str, Any]]:
     """Return what the record says of each member: path, name in the claim, size, times, inode."""
     taken = {fold(RECORD)}
     entries = []
     for number, member in enumerate(members, start=1):
-        stored = member.path.rpartition("/")[2]
+        stored = member.path.rpartition("/")[2] if folder is None else stored_below(folder, member.path)
         # A job file may be called claim.json, and disks may ignore case: the claim's own files come first.
-        if fold(stored) in taken or stored.startswith("publish-"):
+        if folder is None and (fold(stored) in taken or stored.startswith("publish-")):
             stored = f"member-{number}{Path(stored).suffix}"
         taken.add(fold(stored))
         facts = member.facts

@@ -15,7 +15,7 @@ _ID = re.compile(r"[0-9A-Za-z][0-9A-Za-z_-]{0,63}")
 _FACTS = ("size", "mtime_ns", "ctime_ns", "inode", "device", "links")
 _PROBLEM = ("code", "title", "fix")
 #: What a claim must say so that its drop can be taken up again.
-_OF_A_DROP = ("task", "grouping", "name", "kind", "job", "shared", "named", "problem")
+_OF_A_DROP = ("task", "grouping", "name", "kind", "job", "found", "named", "animated", "problem")
 
 
 def check(record: Any, drop_id: str) -> None:
@@ -30,6 +30,8 @@ def check(record: Any, drop_id: str) -> None:
     for key, is_right in _KEYS.items():
         if key in record and not is_right(record[key]):
             raise ValueError(f"{key} is not what we write there, or points outside of the inbox")
+    if not all(_is_in_place(entry, record.get("folder")) for entry in record["members"]):
+        raise ValueError("members are not where we put them")
     for key, value in _said_by_first(record).items():
         if key in record and record[key] != value:
             raise ValueError(f"{key} is not where its files come from")
@@ -47,11 +49,26 @@ def is_inside(path: str) -> bool:
     return bool(path) and not path.startswith("/") and ".." not in path.split("/") and "\0" not in path
 
 
+def said_by(folder: str | None, first: str) -> dict[str, str]:
+    """Return the task, grouping and NAME of a drop by where its deciding file, or its whole folder, lay."""
+    deciding = first if folder is None else folder
+    name = name_of(first) if folder is None else folder.rpartition("/")[2]
+    return {"task": task_of(deciding), "grouping": grouping_of(deciding), "name": name}
+
+
+def _is_in_place(entry: Mapping[str, Any], folder: str | None) -> bool:
+    if folder is None:
+        return "/" not in entry["stored"]
+    return bool(entry["path"].startswith(f"{folder}/")) and entry["stored"] == stored_below(folder, entry["path"])
+
+
+def stored_below(folder: str, path: str) -> str:
+    """Return where a file of a dropped folder lies in the claim: in a folder whose name can't be one of ours."""
+    return f"dropped{path.removeprefix(folder)}"
+
+
 def _said_by_first(record: Mapping[str, Any]) -> dict[str, str]:
-    if not record["members"]:
-        return {}
-    first: str = record["members"][0]["path"]
-    return {"task": task_of(first), "grouping": grouping_of(first), "name": name_of(first)}
+    return said_by(record.get("folder"), record["members"][0]["path"]) if record["members"] else {}
 
 
 def _is_id(value: Any) -> bool:
@@ -80,7 +97,6 @@ def _is_member(entry: Any) -> bool:
         and _is_path(entry.get("path"))
         and "/" in entry["path"]
         and _is_path(entry.get("stored"))
-        and "/" not in entry["stored"]
         and all(_is_whole(entry.get(fact)) for fact in _FACTS)
     )
 
@@ -110,13 +126,26 @@ def _is_problem(value: Any) -> bool:
     )
 
 
-def _are_shared(value: Any) -> bool:
-    return isinstance(value, dict) and all(_is_path(path) for path in value.values())
+def _are_found(value: Any) -> bool:
+    return isinstance(value, dict) and all(map(_is_key, value.values()))
+
+
+def _is_key(value: Any) -> bool:
+    """A file is named by its path in the inbox, or by its whole path in a read-only folder of the configuration."""
+    return _is_path(value) or (isinstance(value, str) and value.startswith("/") and is_inside(value[1:]))
+
+
+def _are_texts(value: Any) -> bool:
+    return isinstance(value, list) and all(map(_is_text, value))
+
+
+def _are_sources(value: Any) -> bool:
+    return isinstance(value, dict) and all(_is_path(path) and path.startswith("rejected/") for path in value.values())
 
 
 def _are_facts(value: Any) -> bool:
     return isinstance(value, dict) and all(
-        _is_path(path) and isinstance(facts, list) and len(facts) == 3 and all(map(_is_whole, facts))
+        _is_key(path) and isinstance(facts, list) and len(facts) == 3 and all(map(_is_whole, facts))
         for path, facts in value.items()
     )
 
@@ -142,9 +171,12 @@ _KEYS: Mapping[str, Callable[[Any], bool]] = {
     "task": _is_text,
     "grouping": _is_text,
     "name": _is_text,
-    "kind": _one_of("job_file", "text", "media"),
+    "folder": lambda value: value is None or _is_path(value),
+    "sources": _are_sources,
+    "kind": _one_of("job_file", "text", "media", "again"),
     "job": _is_id,
-    "shared": _are_shared,
+    "found": _are_found,
+    "animated": _are_texts,
     "named": _are_facts,
     "problem": _is_problem,
     "seed": lambda value: _is_whole(value) and 0 <= value < 1 << 53,

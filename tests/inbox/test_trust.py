@@ -15,7 +15,8 @@ WHOLE = {
     "name": "harbour",
     "kind": "job_file",
     "job": "j-1",
-    "shared": {"image": PICTURE},
+    "found": {"harbour.jpg": PICTURE},
+    "animated": [],
     "named": {PICTURE: [1, 2, 3]},
     "problem": None,
 }
@@ -34,9 +35,13 @@ ODD = {
     "name": {"name": ["harbour"]},
     "kind": {"kind": "gift"},
     "job": {"job": "../../etc"},
-    "shared": {"shared": {"image": "../../etc/passwd"}},
-    "shared absolute": {"shared": {"image": "/etc/passwd"}},
-    "shared list": {"shared": [1]},
+    "found outside": {"found": {"cat.jpg": "../../etc/passwd"}},
+    "found outside of a root": {"found": {"cat.jpg": "/pictures/../../etc/passwd"}},
+    "found list": {"found": [1]},
+    "animated text": {"animated": "cat.gif"},
+    "another folder's files": {"folder": "text-to-video/other"},
+    "a folder without its files": {"folder": "text-to-video/trip/harbour"},
+    "files taken from elsewhere": {"sources": {PICTURE: "text-to-video/secret.jpg"}},
     "named": {"named": {PICTURE: [1, 2]}},
     "problem": {"problem": {"code": "x"}},
     "problem with more": {"problem": {"code": "x", "title": "t", "fix": "f", "evil": 1}},
@@ -63,7 +68,7 @@ def test_what_we_write_ourselves_is_believed(world):
     make(world)
     (again,) = world.claims().resume()
     check_drop(again.record)
-    assert again.record["shared"] == {"image": PICTURE}
+    assert again.record["found"] == {"harbour.jpg": PICTURE}
 
 
 @pytest.mark.parametrize("change", ODD.values(), ids=list(ODD))
