@@ -78,7 +78,7 @@ TABLE = {
     ),
     "other files": (["a.pdf", "noending"], [], ["a.pdf", "noending"]),
     "junk is not worth a word": (
-        [".DS_Store", "._a.jpg", "Thumbs.db", "a.yaml~", "a.jpg.part", "a.reason.txt", "a (b's conflicted copy).yaml"],
+        [".DS_Store", "._a.jpg", "Thumbs.db", "a.yaml~", "a.jpg.part", "a.reason.txt"],
         [],
         [],
     ),
@@ -88,7 +88,7 @@ TABLE = {
         [("job_file", "a", ["a.yaml"]), ("media", "a", ["trip/rome/a.jpg"])],
         [],
     ),
-    "a folder drop, not built yet": (
+    "a folder drop, before anybody asks for it": (
         ["cat/job.yaml", "cat/source.jpg", "cat/more/b.jpg", "cats/b.jpg"],
         [("media", "b", ["cats/b.jpg"])],
         ["cat/job.yaml", "cat/more/b.jpg", "cat/source.jpg"],
@@ -125,7 +125,7 @@ def test_only_task_folders_count():
 def test_a_candidate_says_its_task_and_grouping():
     (candidate,), _ = group(["face-swap/rome/2026/a.yaml"], TASKS)
     assert candidate == Candidate(
-        "face-swap", "rome/2026", "a", "face-swap/rome/2026/a.yaml", None, (), "job_file"
+        "face-swap", "rome/2026", "a", "job_file", "face-swap/rome/2026/a.yaml", None, ()
     )  # fmt: skip
     assert task_of("face-swap/rome/2026/a.yaml") == "face-swap"
     assert task_of("PAUSE") == ""
@@ -174,7 +174,6 @@ def test_every_dropped_file_has_a_name():
         "a.!qB",
         "a.backup~",
         "a.reason.txt",
-        "a.sync-conflict-20260101-101010-ABCDEFG.yaml",
         ".a.yaml.Xy12Z9",
     ],
 )

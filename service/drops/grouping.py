@@ -1,0 +1,246 @@
+"""One listing of the inbox, grouped into drops: what belongs together, and what is left alone."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Literal
+
+from service.drops.folders import drop_folder_of, is_job_of_folder, job_folders
+from service.drops.junk import in_junk, is_conflict_copy, is_junk
+from service.drops.names import (
+    RESERVED,
+    FileKind,
+    Said,
+    control_of,
+    in_reserved,
+    job_file_rank,
+    media_kind,
+    read_name,
+    task_of,
+)
+from service.job import MediaKind
+from service.naming import fold
+
+#: What decides about a drop: its job file, its prompt, its media alone, its own folder, or a status file of ours.
+Kind = Literal["job_file", "text", "media", "folder", "again"]
+
+#: Drops, and the files that are left alone.
+Grouped = tuple[tuple["Candidate", ...], tuple[str, ...]]
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """
+    Files that are one drop, by their names alone.
+
+    `name` is the stem as dropped; paths are inbox-relative POSIX strings. `job_file` is the status file of ours for
+    "again", and `folder` the drop's own folder for "folder", where `others` are its files that are neither job file nor
+    media. A candidate may still be incomplete (media on its way) or wrong for its task; that is for its reader to find.
+    """
+
+    task: str
+    grouping: str
+    name: str
+    kind: Kind
+    job_file: str | None
+    text_file: str | None
+    media: tuple[str, ...]
+    folder: str | None = None
+    others: tuple[str, ...] = ()
+
+    @property
+    def members(self) -> tuple[str, ...]:
+        """Every file that the drop owns, the deciding one first."""
+        leading = tuple(path for path in (self.job_file, self.text_file) if path is not None)
+        return leading + self.media + self.others
+
+
+_KINDS_OF_DROPS: dict[FileKind | None, Kind] = {"job_file": "job_file", "status": "again", "text": "text"}
+
+
+@dataclass(slots=True)
+class _Named:
+    """The files of one folder that carry one name, each with what its own name says."""
+
+    leading: list[tuple[str, Said]] = field(default_factory=list)
+    media: list[tuple[str, Said]] = field(default_factory=list)
+
+
+def group(
+    paths: Iterable[str],
+    tasks: Collection[str],
+    prompted: Collection[str] | None = None,
+    *,
+    presets: Collection[str] = (),
+    everything: bool = False,
+) -> Grouped:
+    """
+    Return the drops of one listing, and the files in task folders that are left alone; junk and orders are in neither.
+
+    `prompted` are the tasks in which a text file is a prompt (all if None); elsewhere it is left alone. Folders of a
+    name in `presets` are no drops themselves. Without `everything`, folder drops, status files and orders are left.
+
+    Names pair regardless of case and Unicode form. Where two job files carry one name, the first of them has the media.
+    """
+    inside = [path for path in paths if task_of(path) in tasks]
+    if not everything:
+        return _group_files(inside, tasks, prompted, presets)
+    folders: dict[str, list[str]] = defaultdict(list)
+    for path in inside:
+        folders[path.rpartition("/")[0]].append(path)
+    with_job_file = job_folders(inside)
+    whole: dict[str, list[str]] = defaultdict(list)
+    found: list[Candidate] = []
+    left: list[str] = []
+    for folder, members in folders.items():
+        of_drop = drop_folder_of(folder, with_job_file, presets)
+        if of_drop is not None:
+            whole[of_drop] += members
+            continue
+        drops, others = group_folder(folder, members, tasks, prompted)
+        found += drops
+        left += others
+    found += [group_folder_drop(folder, members) for folder, members in whole.items()]
+    # Folder by folder, as they would be listed; drops of one folder stay in their order.
+    found.sort(key=lambda drop: drop.folder or drop.members[0].rpartition("/")[0])
+    return tuple(found), tuple(sorted(left))
+
+
+def group_folder(
+    folder: str, paths: Iterable[str], tasks: Collection[str], prompted: Collection[str] | None = None
+) -> Grouped:
+    """
+    Return the drops of one plain folder, and what is left alone there; `paths` are the files that lie directly in it.
+
+    Plain is a folder of which `drop_folder_of` is None. The answer is the part of `group`'s that lies in this folder.
+    """
+    if task_of(f"{folder}/") not in tasks or in_junk(folder):
+        return (), ()
+    members = sorted(path for path in paths if not is_junk(path.rpartition("/")[2]))
+    if in_reserved(folder):
+        return (), tuple(members)
+    found, left = _of_folder(folder, members, with_texts=prompted is None or task_of(f"{folder}/") in prompted)
+    return tuple(found), tuple(left)
+
+
+def group_folder_drop(folder: str, paths: Iterable[str]) -> Candidate:
+    """
+    Return the drop that a folder is, from all files below it; `paths` must have a job file that lies directly in it.
+
+    Everything in it belongs to it but junk and orders: media wherever they lie below, and any other file too.
+    """
+    members = sorted(path for path in paths if not _is_apart(folder, path))
+    jobs = [path for path in members if path.rpartition("/")[0] == folder and is_job_of_folder(path.rpartition("/")[2])]
+    job_file = min(jobs, key=lambda path: (job_file_rank(path), path))
+    media = tuple(path for path in members if media_kind(path) and not is_conflict_copy(path.rpartition("/")[2]))
+    kept = {job_file, *media}
+    above, _, name = folder.rpartition("/")
+    task, _, grouping = above.partition("/")
+    others = tuple(path for path in members if path not in kept)
+    return Candidate(task, grouping, name, "folder", job_file, None, media, folder, others)
+
+
+def left_outside(paths: Iterable[str], tasks: Collection[str]) -> tuple[str, ...]:
+    """Return the files that are left alone as they lie in no task's folder: in the inbox itself, or a strange one."""
+    left = []
+    for path in paths:
+        folder, _, filename = path.rpartition("/")
+        top = task_of(path)
+        if top in tasks or top.lower() in RESERVED or is_junk(filename) or (folder and in_junk(folder)):
+            continue
+        if folder or control_of(path) is None:
+            left.append(path)
+    return tuple(sorted(left))
+
+
+def _group_files(
+    paths: list[str], tasks: Collection[str], prompted: Collection[str] | None, presets: Collection[str]
+) -> Grouped:
+    with_job_file = job_folders(paths)
+    kept: list[str] = []
+    left: list[str] = []
+    for path in paths:
+        folder, _, filename = path.rpartition("/")
+        if is_junk(filename) or in_junk(folder):
+            continue
+        unasked = read_name(filename).kind in {"status", "control"} or drop_folder_of(folder, with_job_file, presets)
+        (left if unasked else kept).append(path)
+    found, others = group(kept, tasks, prompted, presets=presets, everything=True)
+    return found, tuple(sorted([*left, *others]))
+
+
+def _of_folder(folder: str, members: list[str], *, with_texts: bool) -> tuple[list[Candidate], list[str]]:
+    named: dict[str, _Named] = defaultdict(_Named)
+    left: list[str] = []
+    media: list[tuple[str, Said]] = []
+    for path in members:
+        filename = path[len(folder) + 1 :]
+        said = read_name(filename)
+        if said.kind is None or is_conflict_copy(filename) or (said.kind == "text" and not with_texts):
+            left.append(path)
+        elif said.kind == "media":
+            media.append((path, said))
+        elif said.kind != "control":
+            named[fold(said.name)].leading.append((path, said))
+        elif control_of(path) is None:
+            left.append(path)
+    leading = frozenset(named)
+    for path, said in media:
+        name = fold(said.name)
+        # A job file named like the whole stem wins over the reading of its last part as a role.
+        if said.role and (whole := fold(said.whole)) in leading:
+            name = whole
+        named[name].media.append((path, said))
+    candidates: list[Candidate] = []
+    task, _, grouping = folder.partition("/")
+    for same in named.values():
+        for kind, deciding, name, owned in _of_name(same, left):
+            job_file = deciding if kind in {"job_file", "again"} else None
+            text_file = deciding if kind == "text" else None
+            candidates.append(Candidate(task, grouping, name, kind, job_file, text_file, owned))
+    return candidates, left
+
+
+def _of_name(same: _Named, left: list[str]) -> Iterator[tuple[Kind, str | None, str, tuple[str, ...]]]:
+    """Yield the drops of one name: kind, deciding file, NAME, media; the first deciding file has the media."""
+    if not same.leading:
+        for media in _apart(same.media):
+            yield "media", None, media[0][1].name, tuple(path for path, _ in media)
+        return
+    owned = tuple(path for path, _ in same.media)
+    for path, said in sorted(same.leading, key=_rank):
+        if said.kind == "text" and any(each.kind != "text" for _, each in same.leading):
+            # A note beside a job file of its name: the job file has the word.
+            left.append(path)
+            continue
+        yield _KINDS_OF_DROPS[said.kind], path, said.name, owned
+        owned = ()
+
+
+def _rank(leading: tuple[str, Said]) -> tuple[int, int, str]:
+    path, said = leading
+    order = ("job_file", "status", "text").index(said.kind or "")
+    return order, job_file_rank(path) if said.kind == "job_file" else 0, path
+
+
+def _apart(media: list[tuple[str, Said]]) -> Iterator[list[tuple[str, Said]]]:
+    """Split media alone of one name: roles are one drop, and so is one of each kind; two of one kind are two drops."""
+    if len(media) == 1:
+        yield media
+        return
+    with_role = [each for each in media if each[1].role]
+    if len(with_role) > 1:
+        yield with_role
+        media = [each for each in media if not each[1].role]
+    pictures = [each for each in media if media_kind(each[0]) is MediaKind.PICTURE]
+    videos = [each for each in media if media_kind(each[0]) is MediaKind.VIDEO]
+    for number in range(max(len(pictures), len(videos))):
+        yield pictures[number : number + 1] + videos[number : number + 1]
+
+
+def _is_apart(folder: str, path: str) -> bool:
+    """Tell whether a file below a folder drop is none of its own: junk, or an order to the daemon."""
+    above, _, filename = path[len(folder) + 1 :].rpartition("/")
+    return is_junk(filename) or (above != "" and in_junk(above)) or control_of(path) is not None
