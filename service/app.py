@@ -107,6 +107,7 @@ class App:
             drops_examiner=self._drops_examiner,
             check_outbox=lambda: self._check_root(config.output_dir),
             engine_output=self._engine.output if self._engine else None,
+            media_roots=tuple(map(Path, config.media_roots)),
         )
         self._build_lanes(servers)
         self._build_intake(work)
@@ -131,7 +132,7 @@ class App:
             self.library,
             self.register,
             self.ending,
-            Examination(self._drops_examiner, self.config.inbox_dir, work),
+            Examination(self._drops_examiner, self.config.inbox_dir, work, tuple(map(Path, self.config.media_roots))),
             self._admitting,
             object_info=self._object_info,
             queued=self._wake_lanes,

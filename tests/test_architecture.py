@@ -34,6 +34,7 @@ FLOORS: dict[str, float] = {
     "readiness": 6.5,
     "patience": 6,
     "examination": 6,
+    "uploads": 6,
     "ending": 6,
     "register": 5,
     # doors: one outside thing each
