@@ -67,6 +67,7 @@ FLOORS: dict[str, float] = {
     "drops": 2,
     "node_classes": 1,
     "settling": 1,
+    "pace": 1,
     "crew": 1,
     "naming": 1,
     "schedule": 1,
