@@ -111,11 +111,7 @@ class Admission:
         if claim.record["problem"]:
             raise Rejected(Problem(**claim.record["problem"]))
         reading = self._read(claim)
-        roles = reading.workflow.roles
-        inputs = [
-            self._examination.examine(claim, role, file, roles[role], label=role)
-            for role, file in reading.roles.items()
-        ]
+        inputs = [self._examination.examine(claim, role, file, reading) for role, file in reading.roles.items()]
         drop = self._store.drop(claim.drop_id)
         assert drop is not None
         seed, cells = self._expand(claim, reading)
@@ -140,15 +136,20 @@ class Admission:
             with claim.file_of(claim.members[0].path).open("rb") as file:
                 text = file.read(_READ_BYTES)
             media = tuple(names[1:])
-        shared = {PurePosixPath(path).name for path in record["shared"].values()}
-        dropped = Dropped(record["task"], record["name"], record["kind"], text, media, frozenset({*names, *shared}))
+        shared = {PurePosixPath(path).name: path for path in record["shared"].values()}
+        dropped = Dropped(record["task"], record["grouping"], record["name"], record["kind"], text, media, shared)
         try:
-            return read(dropped, self._library)
+            reading, *others = read(dropped, self._library)
         except Missing as missing:
             raise Rejected(Problem("media_missing", missing.title, missing.fix)) from None
+        if others:
+            raise Rejected(
+                Problem("not_built_yet", "Several jobs in one file are not built yet.", "Drop several files.")
+            )
+        return reading
 
     def _expand(self, claim: Claim, reading: Reading) -> tuple[int, tuple[JobSettings, ...]]:
-        settings = reading.job.settings
+        settings = reading.settings
         seed = settings.seed if settings.seed is not None else claim.record.get("seed")
         if seed is None:
             seed = self._draw_seed()
@@ -222,7 +223,7 @@ class Admission:
                 queued_at=utc_now(),
                 seed=cell.seed,
                 settings=bound.settings,
-                adjusted=[*bound.adjusted, *(line for each in inputs for line in each.adjusted)],
+                adjusted=[*reading.left_out, *bound.adjusted],
             )
             for number, (cell, bound, identity) in enumerate(zip(cells, bounds, identities, strict=True), start=1)
         ]

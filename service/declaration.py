@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterable, Sequence
 from typing import Annotated, Any
@@ -33,6 +32,9 @@ def _check_slug(text: str) -> str:
     return text
 
 
+#: No name of ours is longer, and comparing costs the product of both lengths.
+_LONGEST_WORD = 80
+
 #: A short name for folders and the like.
 Slug = Annotated[
     str, AfterValidator(_check_slug), WithJsonSchema({"type": "string", "pattern": "^[a-z0-9][a-z0-9_-]{0,63}$"})
@@ -50,10 +52,39 @@ def in_order(problems: Iterable[Problem]) -> tuple[Problem, ...]:
 
 
 def nearest(word: str, words: Iterable[str]) -> str | None:
-    """Return the word that was probably meant."""
-    known = {each.casefold().replace("-", "_"): each for each in words}
-    close = difflib.get_close_matches(word.casefold().replace("-", "_").replace(" ", "_"), known, 1, 0.6)
-    return known[close[0]] if close else None
+    """Return the word that was probably meant: a slip or two away, or begun alike; None where none is near."""
+    if len(word) > _LONGEST_WORD:
+        return None
+    meant = _plain(word)
+    rated = [(_distance(meant, _plain(each)), each) for each in words]
+    close = [(slips, each) for slips, each in rated if slips <= max(1, len(meant) // 4)]
+    if close:
+        return min(close, key=lambda pair: pair[0])[1]
+    return next((each for _, each in rated if _begin_alike(meant, _plain(each))), None)
+
+
+def _plain(word: str) -> str:
+    return word.casefold().replace("-", "_").replace(" ", "_")
+
+
+def _begin_alike(one: str, other: str) -> bool:
+    """Whether the one is the other and more, as "inbox" and "inbox_dir", "negative" and "negative_prompt"."""
+    short, long = sorted((one, other), key=len)
+    return len(short) >= 3 and long.startswith(short) and (len(short) * 2 >= len(long) or long[len(short)] == "_")
+
+
+def _distance(one: str, other: str) -> int:
+    """How many slips lie between two words: a letter more, less, other, or two that changed places."""
+    before: list[int] = []
+    row = list(range(len(other) + 1))
+    for i, letter in enumerate(one, start=1):
+        before, last, row = row, before, [i]
+        for j, wanted in enumerate(other, start=1):
+            cost = min(before[j] + 1, row[j - 1] + 1, before[j - 1] + (letter != wanted))
+            if i > 1 and j > 1 and letter == other[j - 2] and one[i - 2] == wanted:
+                cost = min(cost, last[j - 2] + 1)
+            row.append(cost)
+    return row[-1]
 
 
 def did_you_mean(word: str, words: Sequence[str], otherwise: str) -> str:

@@ -64,12 +64,13 @@ class Failed(Exception):
 
 def error_of(problems: Sequence[Problem]) -> dict[str, Any]:
     """Return the status file's error: the first problem's words, and every problem with its place."""
-    first = problems[0]
-    more = f" And {len(problems) - 1} more." if len(problems) > 1 else ""
+    first, *others = problems
+    count = f"{len(others)} more mistakes" if len(others) > 1 else "one more mistake"
+    more = f" The reason file names {count}." if others else ""
     place = f"line {first.line}, column {first.column}" if first.line is not None else ""
     detail = "; ".join(part for part in (place, first.detail) if part)
     places = [problem.as_json() for problem in problems]
-    return {"code": first.code, "title": first.title + more, "detail": detail, "fix": first.fix, "problems": places}
+    return {"code": first.code, "title": first.title, "detail": detail, "fix": first.fix + more, "problems": places}
 
 
 def internal_problem(doing: str) -> Problem:

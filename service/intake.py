@@ -20,6 +20,7 @@ from service.inbox.claim import ClaimLost, Claims, MembersChanged
 from service.inbox.look import Trouble, look
 from service.inbox.record import Claim, Member
 from service.job import Hold
+from service.jobfile import JobFile
 from service.named_media import NamedMedia
 from service.patience import Patience, folder_of
 from service.readiness import Readiness, not_a_file
@@ -82,10 +83,6 @@ class Intake:
     def recall(self) -> None:
         """Take up the drops that an earlier life of the daemon saw; the next look decides whether they are there."""
         self._sightings.recall(self._monotonic())
-
-    def notices(self) -> dict[str, Problem | None]:
-        """Return what the operator should know of the inbox, by code; None where there is nothing."""
-        return {"writers_unseen": self._stillness.unseen}
 
     def step(self) -> float | None:
         """Look once and do what is due; return after how many seconds something may be due again, or None."""
@@ -198,7 +195,8 @@ class Intake:
         if not self._is_ready(seen, candidate, candidate.media, whole, now):
             return
         try:
-            reading = read(self._dropped(candidate), self._library, self._texts.job_of(candidate, self._files[first]))
+            job = self._texts.job_of(candidate, self._files[first])
+            reading = read(self._dropped(candidate, job), self._library, job)[0]
         except Missing as missing:
             self._wait(seen, Hold("media_missing", missing.title, missing.fix, utc_now()), candidate, (), now)
             return
@@ -234,10 +232,12 @@ class Intake:
         if self._is_ready(seen, candidate, candidate.media, whole, now):
             self._claim(candidate, seen, {})
 
-    def _dropped(self, candidate: Candidate) -> Dropped:
-        beside = frozenset(self._beside.get(folder_of(candidate.members[0]), ()))
+    def _dropped(self, candidate: Candidate, job: JobFile | None = None) -> Dropped:
+        folder = folder_of(candidate.members[0])
+        beside = self._beside.get(folder, ())
         names = tuple(PurePosixPath(path).name for path in candidate.media)
-        return Dropped(candidate.task, candidate.name, candidate.kind, None, names, beside)
+        found = {name: f"{folder}/{name}" for name in (named_files(job) if job else ()) if name in beside}
+        return Dropped(candidate.task, candidate.grouping, candidate.name, candidate.kind, None, names, found)
 
     def _is_ready(
         self, seen: Seen, candidate: Candidate, media: tuple[str, ...], whole: frozenset[str], now: float

@@ -2,196 +2,221 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import cached_property
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from service import jobfile
-from service.drops import media_kind, role_of
+from service.catalogue import Library
+from service.declaration import in_order
 from service.errors import Problem, Rejected
 from service.job import MediaKind
-from service.jobfile import JobFile
+from service.jobfile import Draft, JobFile, JobSettings, named_files
+from service.presets import Preset, preset_of
+from service.roles import Cast, Dropped, Missing, cast
 from service.workflow import Workflow, check, choose
 
-
-class Missing(Exception):
-    """The drop may become whole: it needs media that isn't there yet."""
-
-    def __init__(self, title: str, fix: str) -> None:
-        super().__init__(f"{title} {fix}")
-        self.title = title
-        self.fix = fix
-
-
-@dataclass(frozen=True)
-class Library:
-    """The workflows that are there, and each task's list of them in the order in which they are tried."""
-
-    workflows: Mapping[str, Workflow]
-    tasks: Mapping[str, Sequence[str]]
-    #: What config.yaml says where a manifest is silent.
-    defaults: Mapping[str, Any] = field(default_factory=dict)
-
-    def of(self, task: str) -> list[Workflow]:
-        """Return the task's workflows in order; those that its list names but nobody dropped are left out."""
-        return [self.workflows[name] for name in self.tasks.get(task, ()) if name in self.workflows]
-
-    @cached_property
-    def prompted(self) -> frozenset[str]:
-        """The tasks in which a text file is a prompt; nothing is known of those whose workflows aren't there."""
-        return frozenset(
-            task for task in self.tasks if not self.of(task) or any("prompt" in flow.fields for flow in self.of(task))
-        )
-
-    def tasks_for(self, kind: MediaKind) -> list[str]:
-        """Return the tasks whose workflows take media of this kind."""
-        return [task for task in self.tasks if any(kind in flow.roles.values() for flow in self.of(task))]
-
-
-@dataclass(frozen=True)
-class Dropped:
-    """A drop by names alone: base names of its folder, the text of its job file or prompt where it has one."""
-
-    task: str
-    name: str
-    kind: str
-    text: bytes | None
-    media: tuple[str, ...]
-    beside: frozenset[str]
+__all__ = ["Dropped", "Library", "Missing", "Reading", "named_files", "parse", "read"]
 
 
 @dataclass(frozen=True)
 class Reading:
-    """What a drop asks for."""
+    """What one job of a drop asks for; its count is not expanded."""
 
     job: JobFile
+    #: Which of the file's jobs it is, counted from 0.
+    number: int
+    #: The job's own settings, and its preset's where it is silent.
+    settings: JobSettings
+    preset: str | None
     workflow: Workflow
     why: str
-    #: role → base name of the file that plays it.
+    #: role → the file that plays it: a name that the drop owns, or the name as the job has it.
     roles: Mapping[str, str]
+    #: What of the preset this workflow doesn't take, a sentence each.
+    left_out: tuple[str, ...] = ()
 
 
 def parse(kind: str, text: bytes | None) -> JobFile:
-    """Return the job that a drop's own text is; raises Rejected."""
-    if kind == "media" or text is None:
-        return jobfile.without_file()
-    if kind == "text":
-        return jobfile.from_text(text)
-    return jobfile.parse(text)
+    """Return the jobs that a drop's own text is; raises Rejected."""
+    made = _draft(kind, text)
+    if made.problems:
+        raise Rejected(*made.problems)
+    return made.file
 
 
-def read(dropped: Dropped, library: Library, job: JobFile | None = None) -> Reading:
+def read(dropped: Dropped, library: Library, job: JobFile | None = None) -> tuple[Reading, ...]:
     """
-    Return what a drop asks for; `job` is its text where that is parsed already.
+    Return what a drop asks for, one reading for each job in its file; `job` is its text where that is parsed already.
 
-    Raises Rejected with every mistake, or Missing for media that may still come.
+    Raises Rejected with every mistake of every job, or Missing for media that may still come.
     """
-    job = job or parse(dropped.kind, dropped.text)
-    flows = library.of(dropped.task)
-    if not flows:
-        raise Rejected(
-            Problem(
-                "not_built_yet",
-                f"No workflow for {dropped.task} is built yet.",
-                f"Drop it into one of: {', '.join(task for task in library.tasks if library.of(task))}.",
-            )
-        )
-    wanted = job.settings.workflow
-    roles = _roles(flows, wanted)
-    assigned = _assign(dropped, roles, library)
-    if job.settings.image is not None:
-        assigned = {**assigned, "image": job.settings.image}
-        if job.settings.image not in dropped.beside and (wanted is None or wanted in {flow.name for flow in flows}):
-            raise Missing(
-                f"image names {job.settings.image}, which isn't in the job's folder.",
-                f"Drop {job.settings.image} beside the job file, or correct the name.",
-            )
-    tried = [flow for flow in flows if wanted in (None, flow.name)]
-    missing = [sorted(set(flow.required_roles) - set(assigned)) for flow in tried]
-    if tried and all(missing):
-        raise _missing(dropped, roles, missing[0])
-    kinds = {role: roles[role] for role in assigned if role in roles}
-    workflow, why = _choose(dropped, library, job, kinds)
-    problems = check(workflow, job.settings, library.defaults)
-    if problems:
-        raise Rejected(*job.placed(problems))
-    return Reading(job, workflow, why, assigned)
-
-
-def _choose(dropped: Dropped, library: Library, job: JobFile, kinds: Mapping[str, MediaKind]) -> tuple[Workflow, str]:
-    settings = job.settings
-    order = library.tasks[dropped.task]
-    try:
-        return choose(
-            list(library.workflows.values()), dropped.task, order, settings.workflow, kinds, set(settings.asked())
-        )
-    except Rejected as refusal:
-        raise Rejected(*job.placed(refusal.problems)) from None
-
-
-def _roles(flows: Sequence[Workflow], wanted: str | None) -> dict[str, MediaKind]:
-    roles: dict[str, MediaKind] = {}
-    for flow in flows:
-        if wanted in (None, flow.name):
-            roles.update(flow.roles)
-    return roles
-
-
-def _assign(dropped: Dropped, roles: Mapping[str, MediaKind], library: Library) -> dict[str, str]:
-    assigned: dict[str, str] = {}
+    draft = Draft(job, (), (frozenset(),) * len(job.jobs)) if job is not None else _draft(dropped.kind, dropped.text)
+    readings: list[Reading] = []
     problems: list[Problem] = []
-    for file in _without_live_halves(dropped, roles):
-        kind = media_kind(file)
-        assert kind is not None, "drops.group puts only media here"
-        role = role_of(file, dropped.name)
-        fitting = [role] if role else [name for name, wanted in roles.items() if wanted is kind]
-        fitting = [name for name in fitting if roles.get(name) is kind]
-        if not fitting:
-            problems.append(_unwanted(file, kind, dropped.task, library))
-        elif len(fitting) > 1 or fitting[0] in assigned:
-            problems.append(_ambiguous(file, dropped.name, roles))
-        else:
-            assigned[fitting[0]] = file
-    if problems:
-        raise Rejected(*problems)
-    return assigned
+    missing: Missing | None = None
+    owned = (dropped.owned(file) for file in named_files(draft.file))
+    named = frozenset(file for file in owned if file is not None)
+    for number in range(len(draft.file.jobs)):
+        reader = _Reader(dropped, library, draft.file, number, named)
+        try:
+            readings.append(reader.read())
+        except Rejected as refusal:
+            problems += (each for each in refusal.problems if each.field not in draft.broken[number])
+        except Missing as still:
+            missing = missing or still
+    everything = tuple(dict.fromkeys((*draft.problems, *problems)))
+    if everything:
+        raise Rejected(
+            *in_order(each for each in everything if each.line), *(each for each in everything if not each.line)
+        )
+    if missing is not None:
+        raise missing
+    return tuple(readings)
 
 
-def _without_live_halves(dropped: Dropped, roles: Mapping[str, MediaKind]) -> list[str]:
-    """A picture and a video of one name are a Live Photo: the half that the task doesn't take only moves along."""
-    wanted = set(roles.values())
-    plain = {file: media_kind(file) for file in dropped.media if role_of(file, dropped.name) is None}
-    if wanted.isdisjoint(plain.values()):
-        return list(dropped.media)
-    return [file for file in dropped.media if plain.get(file) in (None, *wanted)]
+def _draft(kind: str, text: bytes | None) -> Draft:
+    if kind == "media" or text is None:
+        return Draft(jobfile.without_file())
+    if kind == "text":
+        return Draft(jobfile.from_text(text))
+    return jobfile.draft(text)
 
 
-def _unwanted(file: str, kind: MediaKind, task: str, library: Library) -> Problem:
-    folders = ", ".join(f"inbox/{name}/" for name in library.tasks_for(kind))
-    fix = f"Drop it into {folders}." if folders else f"No workflow takes a {kind} yet; leave it out."
-    return Problem("media_unwanted", f"{task} takes no {kind} such as {file}.", fix)
+@dataclass(frozen=True)
+class _Trial:
+    """What came of trying one workflow for a job."""
+
+    flow: Workflow
+    cast: Cast
+    refusals: tuple[Problem, ...]
 
 
-def _ambiguous(file: str, name: str, roles: Mapping[str, MediaKind]) -> Problem:
-    examples = " or ".join(f"{name}.{role}.{file.rsplit('.', 1)[-1]}" for role in roles)
-    return Problem(
-        "media_ambiguous",
-        f"It isn't clear what {file} is for.",
-        f"Drop only one such file with this job, or give each its role in its name: {examples}.",
-    )
+@dataclass(frozen=True)
+class _Reader:
+    """One job of a drop, tried with each workflow of its task."""
 
+    dropped: Dropped
+    library: Library
+    file: JobFile
+    number: int
+    #: Files of its own that a job of the file names: they play only where they are named.
+    named: frozenset[str]
 
-def _missing(dropped: Dropped, roles: Mapping[str, MediaKind], missing: Sequence[str]) -> Missing:
-    role = missing[0]
-    kind = roles[role]
-    ending = "jpg" if kind is MediaKind.PICTURE else "mp4"
-    return Missing(
-        f"{dropped.task} needs a {kind} ({role}), and none of the name {dropped.name} is here yet.",
-        f"Drop {dropped.name}.{ending} beside it, or name a file of this folder with {role}: in the job file.",
-    )
+    @property
+    def job(self) -> JobSettings:
+        return self.file.jobs[self.number]
 
+    def read(self) -> Reading:
+        """Return the reading by the first workflow that takes everything; raises Rejected or Missing."""
+        try:
+            preset = preset_of(self.job, self.dropped.grouping, self.library.presets)
+            return self._with(preset)
+        except Rejected as refusal:
+            raise Rejected(*self.file.placed(refusal.problems, self.number)) from None
 
-def named_files(job: JobFile) -> Collection[str]:
-    """Return the files that a job names itself."""
-    return [job.settings.image] if job.settings.image is not None else []
+    def _with(self, preset: Preset | None) -> Reading:
+        """Read with the workflow that a preset names, or, where that doesn't take the job, without it."""
+        flows = self._flows()
+        wanted = preset.settings.get("workflow") if preset is not None and self.job.workflow is None else None
+        if preset is None or wanted is None:
+            return self._of(flows, preset)
+        try:
+            return self._of(
+                [flow for flow in flows if flow.name == wanted], preset, f"named by the preset {preset.name}"
+            )
+        except (Rejected, Missing):
+            reading = self._of(flows, preset)
+            told = f"workflow of the preset {preset.name} is left out: {wanted} doesn't take this job"
+            return replace(reading, left_out=(told, *reading.left_out))
+
+    def _flows(self) -> list[Workflow]:
+        task, wanted = self.dropped.task, self.job.workflow
+        flows = self.library.of(task)
+        if not flows:
+            folders = ", ".join(f"inbox/{each}/" for each in self.library.tasks if self.library.of(each))
+            title = f"No workflow for {task} is built yet."
+            raise Rejected(Problem("not_built_yet", title, f"Drop it into one of: {folders}."))
+        if wanted is None:
+            return flows
+        chosen = self.library.workflows.get(wanted)
+        if chosen is None or (chosen.task != task and wanted not in self.library.tasks[task]):
+            self._choose(wanted, {})
+        return [self.library.workflows[wanted]]
+
+    def _of(self, flows: Sequence[Workflow], preset: Preset | None, why: str | None = None) -> Reading:
+        trials = [self._try(flow) for flow in flows]
+        if self.dropped.kind == "media":
+            trials = self._alone(trials)
+        fitting = [trial for trial in trials if not trial.refusals]
+        chosen = next((trial for trial in fitting if trial.cast.missing is None), None)
+        if chosen is not None:
+            settings, left_out, problems = self._settled(chosen.flow, preset)
+            if problems:
+                raise Rejected(*problems)
+            name = preset.name if preset is not None else None
+            why = why or self._why(chosen.flow, flows)
+            return Reading(self.file, self.number, settings, name, chosen.flow, why, chosen.cast.roles, left_out)
+        raise self._obstacle(fitting, trials, preset)
+
+    def _obstacle(self, fitting: Sequence[_Trial], trials: Sequence[_Trial], preset: Preset | None) -> Exception:
+        """What keeps a job from every workflow: media that may come, unless there are mistakes to correct first."""
+        for trial in fitting:
+            if not self._settled(trial.flow, preset)[2] and trial.cast.missing is not None:
+                return trial.cast.missing
+        nearest = min(trials, key=lambda trial: len(trial.refusals), default=None)
+        if nearest is None:
+            return Rejected(Problem("field_not_taken", "No workflow takes this job.", "Take workflow out."))
+        return Rejected(*dict.fromkeys((*nearest.refusals, *self._settled(nearest.flow, preset)[2])))
+
+    def _try(self, flow: Workflow) -> _Trial:
+        takers = {kind: self.library.tasks_for(kind) for kind in MediaKind}
+        made = cast(self.dropped, flow, self.job, self.named, takers)
+        try:
+            self._choose(flow.name, made.kinds)
+            refused: tuple[Problem, ...] = ()
+        except Rejected as refusal:
+            refused = tuple(problem for problem in refusal.problems if problem.code != "media_missing")
+        return _Trial(flow, made, (*made.problems, *refused))
+
+    def _choose(self, wanted: str, media: Mapping[str, MediaKind]) -> None:
+        """Raise Rejected with what a workflow refuses of the job, or because there is none such for the task."""
+        order = self.library.tasks[self.dropped.task]
+        asked = self.job.asked()
+        choose(list(self.library.workflows.values()), self.dropped.task, order, wanted, media, asked)
+
+    def _alone(self, trials: list[_Trial]) -> list[_Trial]:
+        """Media alone is a job where the default workflow needs exactly that file and no word; else it waits."""
+        first = trials[:1]
+        if any(not trial.refusals for trial in trials) and (
+            first[0].refusals or len(first[0].flow.required_roles) != 1 or first[0].flow.needs_prompt
+        ):
+            title = f"{self.dropped.task} needs more than {self.dropped.name} alone."
+            raise Missing(title, f"Drop {self.dropped.name}.yaml beside it, with what the job shall be.")
+        return first
+
+    def _why(self, chosen: Workflow, flows: Sequence[Workflow]) -> str:
+        if self.job.workflow is not None:
+            return "named by the job"
+        taken = "" if chosen is flows[0] else " that takes everything that the job sets"
+        return f"first of {self.dropped.task}'s list{taken}"
+
+    def _settled(
+        self, flow: Workflow, preset: Preset | None
+    ) -> tuple[JobSettings, tuple[str, ...], tuple[Problem, ...]]:
+        """Return the settings with the preset's below, what of it is left out, and what is wrong with the job's own."""
+        job, defaults = self.job, self.library.defaults
+        if preset is None:
+            return job, (), check(flow, job, defaults)
+        left: dict[str, str] = {}
+        for name in preset.own(job):
+            if name not in flow.fields:
+                left[name] = f"{flow.name} takes no {name}"
+        while True:
+            settings = preset.below(job, without=left)
+            problems = check(flow, settings, defaults)
+            ours = {each.field: each.title.rstrip(".") for each in problems if each.field in preset.own(job)}
+            beyond = {name: title for name, title in ours.items() if name is not None and name not in left}
+            if not beyond:
+                sentences = (f"{name} of the preset {preset.name} is left out: {why}" for name, why in left.items())
+                return settings, tuple(sentences), problems
+            left |= beyond

@@ -66,11 +66,12 @@ class Node:
 
 @dataclass(slots=True)
 class Document:
-    """A file read: its text, its root, and everything that strictness refused in it."""
+    """A file read: its text, its root, everything that strictness refused in it, and the line where it begins."""
 
     text: str
     root: Node
     problems: list[Problem]
+    line: int = 1
 
     def source(self, node: Node) -> str:
         """Return a value as it was written."""
@@ -94,11 +95,21 @@ def load(data: bytes) -> Node:
 
 def read(data: bytes) -> Document:
     """Read one YAML document, collecting what strictness refuses; raise Rejected where nothing can be read on."""
+    first, *others = read_all(data)
+    if others:
+        title = "The file holds several documents, divided by '---'."
+        problem = Problem("several_documents", title, "Write one file for each.")
+        raise Rejected(*first.problems, problem.at(others[0].line, 1))
+    return first
+
+
+def read_all(data: bytes) -> tuple[Document, ...]:
+    """Read every YAML document of a file, at least one, as `read` reads one."""
     text = decode(data)
     for attempt in (text, _JSON_PAIR.sub(_joined, text)):
         composer = _Composer(attempt)
         try:
-            return composer.document()
+            return composer.documents()
         except yaml.MarkedYAMLError as error:
             # JSON writes an emoji as two escapes, which YAML does not know; the second attempt has them joined.
             if attempt == text and "Unicode character escape" in str(error.problem) and _JSON_PAIR.search(text):
@@ -195,19 +206,17 @@ class _Composer:
         self.events: Iterator[Any] = iter(yaml.parse(text, Loader=CSafeLoader))
         self.values = 0
 
-    def document(self) -> Document:
-        """Return the one document of the text; raise Rejected for none or several."""
-        root: Node | None = None
+    def documents(self) -> tuple[Document, ...]:
+        """Return the documents of the text; raise Rejected for none. The first holds what was refused in any."""
+        found: list[Document] = []
         for event in self.events:
             if isinstance(event, yaml.DocumentStartEvent):
-                if root is not None:
-                    title = "The file holds several documents, divided by '---'."
-                    problem = self._problem("several_documents", title, "Write one file for each.", event)
-                    raise Rejected(*self.problems, problem)
-                root = self._node(next(self.events), 0)
-        if root is None:
+                line = event.start_mark.line + 1 if event.start_mark else 1
+                found.append(Document(self.text, self._node(next(self.events), 0), [], line))
+        if not found:
             raise Rejected(empty())
-        return Document(self.text, root, self.problems)
+        found[0].problems = self.problems
+        return tuple(found)
 
     def _problem(self, code: str, title: str, fix: str, event: Any) -> Problem:
         return Problem(code, title, fix).at(event.start_mark.line + 1, event.start_mark.column + 1)

@@ -2,45 +2,91 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, TypeVar, get_args
+from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel, ValidationError
-from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
-from service.declaration import did_you_mean, in_order, nearest, written
+from service.declaration import in_order
 from service.errors import Problem
-from service.strict_yaml import MAX_PROBLEMS, Document, Node, empty, leading_zero, number_like
-from service.yaml_slips import quote
+from service.strict_yaml import MAX_PROBLEMS, Document, Node, empty
+from service.yaml_problems import Reader, example, field_at, find, locate
+
+__all__ = ["Outcome", "locate", "read", "read_list", "read_partly"]
 
 Model = TypeVar("Model", bound=BaseModel)
-Location = tuple[int | str, ...]
 Outcome = tuple[Model | None, tuple[Problem, ...]]
 
 
-def read(model: type[Model], document: Document, unbuilt: Mapping[str, str]) -> Outcome[Model]:
+def read(model: type[Model], document: Document, unbuilt: Mapping[str, str], noun: str = "field") -> Outcome[Model]:
     """
     Read a model from a document.
 
-    Returns the model, or None and every problem, in the order of the file. `unbuilt` maps the names of root fields that
-    are known but not built yet to their cures.
+    Returns the model, or None and every problem, in the order of the file. `unbuilt` maps the names of root fields, or
+    of fields of theirs ("output.crf"), that are known but not built yet to their cures; `noun` is what the file's
+    readers call its fields.
     """
+    made = _attempt(model, document, unbuilt, noun)
+    return (None, in_order(made.problems)) if made.problems else (made.model, ())
+
+
+def read_partly(
+    model: type[Model], document: Document, unbuilt: Mapping[str, str]
+) -> tuple[Model | None, tuple[Problem, ...], frozenset[str]]:
+    """Read as `read` does, but return the model of the right fields in any case, and the names of the wrong ones."""
+    made = _attempt(model, document, unbuilt, "field")
+    bad = {problem.field.partition(".")[0] for problem in made.problems if problem.field}
+    bad |= {name for name, node in document.root.fields.items() if node.kind == "refused"}
+    if made.problems and made.model is None and document.root.kind == "fields":
+        with suppress(ValidationError):
+            raw = {name: value for name, value in made.raw.items() if name not in bad}
+            made.model = model.model_validate(raw)
+    return made.model, in_order(made.problems), frozenset(bad)
+
+
+@dataclass
+class _Attempt(Generic[Model]):
+    """A model as far as it could be read, from which plain values."""
+
+    model: Model | None
+    problems: list[Problem]
+    raw: dict[str, Any]
+
+
+def _attempt(model: type[Model], document: Document, unbuilt: Mapping[str, str], noun: str) -> _Attempt[Model]:
     root = document.root
     if root.kind != "fields":
-        return None, (*document.problems, _not_fields(root))
-    refused = [_unbuilt(name, unbuilt[name], root) for name in root.fields if name in unbuilt]
-    bare = [name for name, node in root.fields.items() if node.kind == "nothing" and name in model.model_fields]
-    refused += [_no_value(model, name, root) for name in bare]
-    skipped = {*unbuilt, *bare, *(name for name, node in root.fields.items() if node.kind == "refused")}
-    raw = {name: node.value() for name, node in root.fields.items() if name not in skipped}
-    made, problems = _validate(model, document, raw, unbuilt)
-    everything = [*document.problems, *refused, *problems]
-    if everything:
-        return None, in_order(everything)
-    return made, ()
+        return _Attempt(None, [*document.problems, _not_fields(root, noun)], {})
+    raw = {name: node.value() for name, node in root.fields.items() if node.kind != "refused"}
+    refused = []
+    for holder, name, place in _fields(root):
+        full = ".".join((*holder, name))
+        if full in unbuilt:
+            refused.append(Problem("not_built_yet", f"{full} is not built yet.", unbuilt[full], field=full).at(*place))
+        elif _is_bare(model, root, (*holder, name)):
+            refused.append(_no_value(model, (*holder, name), place))
+        else:
+            continue
+        (raw[holder[0]] if holder else raw).pop(name, None)
+    made, problems = _validate(model, document, raw, Reader(model, document, tuple(unbuilt), noun))
+    return _Attempt(made, [*document.problems, *refused, *problems], raw)
+
+
+def _fields(root: Node) -> Iterator[tuple[tuple[str, ...], str, tuple[int, int]]]:
+    """Yield each field of the root and of its fields, with the name above it and its place."""
+    for name, node in root.fields.items():
+        yield (), name, root.keys[name]
+        if node.kind == "fields":
+            yield from (((name,), inner, node.keys[inner]) for inner in node.fields)
+
+
+def _is_bare(model: type[BaseModel], root: Node, location: tuple[str, ...]) -> bool:
+    info, holder = field_at(model, location)
+    node = root.fields[location[0]] if len(location) == 1 else root.fields[location[0]].fields[location[1]]
+    return node.kind == "nothing" and info is not None and holder is not None and location[-1] in holder.model_fields
 
 
 def read_list(model: type[Model], document: Document) -> tuple[tuple[Model, ...], tuple[Problem, ...]]:
@@ -61,15 +107,14 @@ def _not_an_entry(node: Node) -> Problem:
 
 
 def _validate(
-    model: type[Model], document: Document, raw: dict[str, Any], unbuilt: Mapping[str, str]
+    model: type[Model], document: Document, raw: dict[str, Any], reader: Reader
 ) -> tuple[Model | None, list[Problem]]:
     try:
         return model.model_validate(raw), []
     except ValidationError as error:
         details = error.errors(include_url=False)
     if _text_as_written(document.root, raw, details):
-        return _validate(model, document, raw, unbuilt)
-    reader = _Reader(model, document, tuple(unbuilt))
+        return _validate(model, document, raw, reader)
     problems = {detail["loc"]: reader.problem(detail) for detail in reversed(details[:MAX_PROBLEMS])}
     return None, [problem for problem in problems.values() if problem is not None]
 
@@ -78,7 +123,7 @@ def _text_as_written(root: Node, raw: dict[str, Any], details: Sequence[ErrorDet
     """Where text is asked, an unquoted 1984 is the text 1984: put it back as it was written; say whether any was."""
     changed = False
     for detail in details:
-        node = _find(root, detail["loc"])[0]
+        node = find(root, detail["loc"])[0]
         if detail["type"] != "string_type" or node.kind not in ("whole", "number", "truth"):
             continue
         holder: Any = raw
@@ -91,215 +136,18 @@ def _text_as_written(root: Node, raw: dict[str, Any], details: Sequence[ErrorDet
     return changed
 
 
-def locate(document: Document, location: Location) -> tuple[int, int]:
-    """Return line and column of what stands at a location, or of the nearest thing above it that is there."""
-    return _find(document.root, location)[1]
-
-
-def _find(root: Node, location: Location) -> tuple[Node, tuple[int, int], list[str]]:
-    """Return the deepest node on a location, the place to point at, and the names on the way."""
-    node, place, names = root, (root.line, root.column), []
-    for step in location:
-        if isinstance(step, int) and step < len(node.items):
-            node = node.items[step]
-            place = node.line, node.column
-        elif isinstance(step, str) and step in node.fields:
-            place = node.keys[step]
-            node = node.fields[step]
-            names.append(step)
-    return node, place, names
-
-
-def _not_fields(root: Node) -> Problem:
+def _not_fields(root: Node, noun: str) -> Problem:
     if root.kind == "list":
-        title, fix = "The file is a list, not fields.", "Write fields as name: value, without a dash in front."
+        title, fix = f"The file is a list, not {noun}s.", f"Write {noun}s as name: value, without a dash in front."
     elif root.kind == "nothing":
         return empty()
     else:
-        title = "The file holds no fields, only text."
-        fix = "Write fields as name: value, with a space after the colon."
+        title = f"The file holds no {noun}s, only text."
+        fix = f"Write {noun}s as name: value, with a space after the colon."
     return Problem("not_fields", title, fix).at(root.line, root.column)
 
 
-def _unbuilt(name: str, fix: str, root: Node) -> Problem:
-    return Problem("not_built_yet", f"{name} is not built yet.", fix, field=name).at(*root.keys[name])
-
-
-def _no_value(model: type[BaseModel], name: str, root: Node) -> Problem:
-    fix = f"{_example(model.model_fields[name], name)} Or take the line out."
-    return Problem("empty_field", f"{name} has no value.", fix, field=name).at(*root.keys[name])
-
-
-def _example(info: FieldInfo | None, name: str, verb: str = "Write") -> str:
-    if info is None or not info.examples:
-        return f"{verb} {name}: and its value."
-    return f"{verb} for example {name}: {written(info.examples[0])}."
-
-
-@dataclass
-class _Reader:
-    """Turns pydantic's error details into problems; its own messages never reach people."""
-
-    model: type[BaseModel]
-    document: Document
-    unbuilt: tuple[str, ...]
-
-    def problem(self, detail: ErrorDetails) -> Problem | None:
-        """Return the problem, or None where the value was refused already."""
-        node, place, names = _find(self.document.root, detail["loc"])
-        if node.kind == "refused" or self._is_echo(detail, node):
-            return None
-        at = (node.line, node.column) if names and node.kind != "nothing" else place
-        name = ".".join(names)
-        kind = detail["type"]
-        if kind == "missing":
-            return self._missing(detail, name, place)
-        if kind == "extra_forbidden":
-            return self._unknown(detail, name, place)
-        if kind == "mistake":
-            context = detail.get("ctx", {})
-            return self._mistake(context, name, at)
-        if node.kind == "nothing":
-            fix = f"{self._example(detail, name)} Or take the line out."
-            return Problem("empty_field", f"{name} has no value.", fix, field=name).at(*place)
-        code, wants = _wanted(kind, detail.get("ctx", {}))
-        title = f"{name} must be {wants}, not {self._shown(node, kind)}."
-        return Problem(code, title, self._cure(detail, name, node), field=name).at(*at)
-
-    def _is_echo(self, detail: ErrorDetails, node: Node) -> bool:
-        """An entry that is wrong itself makes its list count as too short as well."""
-        return detail["type"] == "too_short" and len(node.items) >= detail.get("ctx", {}).get("min_length", 0)
-
-    def _mistake(self, context: Mapping[str, Any], name: str, place: tuple[int, int]) -> Problem:
-        if context["field"] is not None:
-            name = context["field"]
-            place = self.document.root.keys.get(name, place)
-        title = context["title"].replace("{field}", name)
-        return Problem(context["code"], title, context["fix"], field=name or None).at(*place)
-
-    def _missing(self, detail: ErrorDetails, name: str, place: tuple[int, int]) -> Problem:
-        missing = str(detail["loc"][-1])
-        if isinstance(detail["loc"][-1], int):
-            return Problem("bad_value", f"{name} has too few entries.", self._example(detail, name), field=name).at(
-                *place
-            )
-        full = f"{name}.{missing}" if name else missing
-        fix = self._example(detail, full, "Add")
-        return Problem("missing_field", f"{full} is missing.", fix, field=full).at(*place)
-
-    def _unknown(self, detail: ErrorDetails, name: str, place: tuple[int, int]) -> Problem:
-        key = str(detail["loc"][-1])
-        _, holder = field_at(self.model, (*detail["loc"][:-1],))
-        inner = field_at(self.model, detail["loc"][:-1])[0]
-        model = next(_models(inner.annotation), None) if inner is not None else self.model
-        names = [*(model or holder or self.model).model_fields, *(self.unbuilt if len(detail["loc"]) == 1 else ())]
-        fix = did_you_mean(key, names, f"The fields are: {', '.join(names)}.")
-        return Problem("unknown_field", f"There is no field {_short(name)}.", fix, field=name).at(*place)
-
-    def _shown(self, node: Node, kind: str) -> str:
-        if kind in ("string_too_long", "string_too_short", "too_long", "too_short"):
-            return str(len(node.items) or len(node.text))
-        if node.kind in ("list", "fields"):
-            return "a list" if node.kind == "list" else "fields"
-        if node.kind == "text" and not node.quoted:
-            return f"'{_short(node.text)}'"
-        return _short(self.document.source(node))
-
-    def _example(self, detail: ErrorDetails, name: str, verb: str = "Write") -> str:
-        info, leaf = field_at(self.model, detail["loc"])[0], name.rsplit(".", 1)[-1]
-        examples = info.examples if info is not None else None
-        if examples and isinstance(examples[0], dict) and leaf not in self.model.model_fields:
-            # The example is of the whole mapping, the mistake in one entry of it.
-            return f"{verb} for example {leaf}: {written(next(iter(examples[0].values())))}."
-        return _example(info, leaf, verb)
-
-    def _cure(self, detail: ErrorDetails, name: str, node: Node) -> str:
-        kind, leaf = detail["type"], name.rsplit(".", 1)[-1]
-        cure = None
-        if kind in ("int_type", "float_type"):
-            cure = _number_cure(leaf, node)
-        elif kind == "bool_type" and node.text.lower() in _TRUTHS:
-            cure = f"Write {leaf}: {_TRUTHS[node.text.lower()]}."
-        elif kind == "literal_error":
-            choices = [each for each in get_args(_annotation(self.model, detail["loc"])) if isinstance(each, str)]
-            close = nearest(node.text, choices)
-            cure = f"Did you mean {close}?" if close else None
-        elif kind == "string_type" and node.kind in ("list", "fields") and not node.block:
-            cure = f"Put the text in quotes: {leaf}: {quote(_short(self.document.source(node), 200))}"
-        elif kind == "string_too_long":
-            cure = "Write less."
-        return cure or self._example(detail, name)
-
-
-_TRUTHS = {"yes": "true", "on": "true", "1": "true", "no": "false", "off": "false", "0": "false"}
-
-
-def _number_cure(leaf: str, node: Node) -> str | None:
-    if node.quoted and number_like(node.text.strip()):
-        return f"Write it without quotes: {leaf}: {node.text.strip()}."
-    if leading_zero(node.text) and node.text.isdigit() and len(node.text) < 20:
-        return f"Write it without the zero in front: {leaf}: {int(node.text)}."
-    if node.kind == "number" and math.isfinite(value := node.value()) and abs(value) < 1e15:
-        return f"Write for example {leaf}: {round(value)}."
-    return None
-
-
-def _annotation(model: type[BaseModel], location: Location) -> Any:
-    info, _ = field_at(model, location)
-    return info.annotation if info is not None else None
-
-
-def _short(text: str, most: int = 40) -> str:
-    return text if len(text) <= most else text[: most - 1] + "…"
-
-
-#: What pydantic calls an error: our code, and what the value should have been.
-_WANTED = {
-    "int_type": ("wrong_type", "a whole number"),
-    "float_type": ("wrong_type", "a number"),
-    "string_type": ("wrong_type", "text"),
-    "bool_type": ("wrong_type", "true or false"),
-    "tuple_type": ("wrong_type", "a list"),
-    "path_type": ("wrong_type", "a folder's path"),
-    "is_instance_of": ("wrong_type", "a folder's path"),
-    "dict_type": ("wrong_type", "fields"),
-    "model_type": ("wrong_type", "fields"),
-    "finite_number": ("wrong_type", "a finite number"),
-    "greater_than_equal": ("out_of_range", "{ge} or more"),
-    "less_than_equal": ("out_of_range", "{le} or less"),
-    "greater_than": ("out_of_range", "more than {gt}"),
-    "less_than": ("out_of_range", "less than {lt}"),
-    "string_too_long": ("too_long", "at most {max_length} characters long"),
-    "string_too_short": ("too_short", "at least {min_length} characters long"),
-    "string_pattern_mismatch": ("bad_value", "written otherwise"),
-    "literal_error": ("bad_value", "one of {expected}"),
-    "too_long": ("bad_value", "a list of {max_length} or fewer"),
-    "too_short": ("bad_value", "a list of {min_length} or more"),
-}
-
-
-def _wanted(kind: str, context: Mapping[str, Any]) -> tuple[str, str]:
-    code, sentence = _WANTED.get(kind, ("bad_value", "something else"))
-    values = {key: value if isinstance(value, str) else written(value) for key, value in context.items()}
-    if kind == "literal_error":
-        values["expected"] = values["expected"].replace("'", "")
-    return code, sentence.format(**values)
-
-
-def field_at(model: type[BaseModel], location: Location) -> tuple[FieldInfo | None, type[BaseModel] | None]:
-    """Return the declaration of the field at a location, and the model that holds it."""
-    current: type[BaseModel] | None = model
-    info, holder = None, None
-    for step in location:
-        fields = {} if current is None else {each.alias or name: each for name, each in current.model_fields.items()}
-        if step in fields:
-            info, holder = fields[str(step)], current
-            current = next(_models(info.annotation), None)
-    return info, holder
-
-
-def _models(annotation: Any) -> Iterator[type[BaseModel]]:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        yield annotation
-    for argument in get_args(annotation):
-        yield from _models(argument)
+def _no_value(model: type[BaseModel], location: tuple[str, ...], place: tuple[int, int]) -> Problem:
+    name = ".".join(location)
+    fix = f"{example(field_at(model, location)[0], location[-1])} Or take the line out."
+    return Problem("empty_field", f"{name} has no value.", fix, field=name).at(*place)

@@ -5,12 +5,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service import jobfile
-from service.declaration import reference
+from service import jobfile, presets
+from service.declaration import reference, written
 from service.errors import Problem, Rejected
-from service.jobfile import PROMPT_MAX, SEED_MAX, UNBUILT, JobSettings, expand, from_text, parse, without_file
+from service.jobfile import PROMPT_MAX, SEED_MAX, UNBUILT, JobSettings, Output, expand, from_text, parse, without_file
 from tests import pages
 
+OUTPUTS_OF_THE_SPEC = ["name", "format", "codec", "crf", "fps", "audio", "metadata"]
 FIELDS_OF_THE_SPEC = [
     "workflow", "preset", "prompt", "negative_prompt", "image", "source", "target", "reference", "seed", "width",
     "height", "frames", "seconds", "fps", "steps", "cfg", "sampler", "scheduler", "checkpoint", "vae", "loras",
@@ -37,7 +38,18 @@ def only(text):
 def job_parts():
     not_built = ["| field | meanwhile |", "| --- | --- |"]
     not_built += [f"| `{name}` | {cure} |" for name, cure in UNBUILT.items()]
-    return {"job fields": reference(JobSettings), "fields not built yet": "\n".join(not_built) + "\n"}
+    shipped = ["| preset | what it is for | its settings |", "| --- | --- | --- |"]
+    for file in sorted((pages.DOCS.parent / "workflows" / "presets").glob("*.yaml")):
+        preset = presets.parse(file.stem, file.read_bytes())
+        settings = ", ".join(f"{name}: {written(value)}" for name, value in preset.settings.items())
+        shipped.append(f"| `{preset.name}` | {preset.description} | {settings} |")
+    return {
+        "presets": "\n".join(shipped) + "\n",
+        "preset fields": ", ".join(f"`{name}`" for name in presets.FIELDS) + "\n",
+        "job fields": reference(JobSettings),
+        "output fields": reference(Output),
+        "fields not built yet": "\n".join(not_built) + "\n",
+    }
 
 
 def test_a_job_file_becomes_settings_with_places():
@@ -61,11 +73,11 @@ def test_a_long_prompt_may_go_on_indented():
 def test_every_mistake_is_named_at_once_in_the_order_of_the_file():
     found = problems_of(
         'seed: x\nframes: "16"\nsteps: 20.5\nprompt: [a, b]\ncfg: .nan\n'
-        "Seeds: 3\npreset: c\nwidth: -4\ncount: true\nheight: 010\n"
+        "Seeds: 3\nloras: c\nwidth: -4\ncount: true\nheight: 010\n"
     )
     assert [problem.line for problem in found] == list(range(1, 11))
     assert [problem.field for problem in found] == [
-        "seed", "frames", "steps", "prompt", "cfg", "Seeds", "preset", "width", "count", "height",
+        "seed", "frames", "steps", "prompt", "cfg", "Seeds", "loras", "width", "count", "height",
     ]  # fmt: skip
     assert all(problem.fix and problem.column for problem in found)
 
@@ -96,16 +108,42 @@ def test_every_mistake_is_named_at_once_in_the_order_of_the_file():
         ('prompt: "a\\u0007b"', "control_character", 9, "Delete it."),
         ("negativ-prompt: a", "unknown_field", 1, "Did you mean negative_prompt?"),
         ("Frame: 3", "unknown_field", 1, "Did you mean frames?"),
-        ("slider: {age: 1}", "unknown_field", 1, "Did you mean sliders?"),
+        ("slider: {age: 1}", "unknown_field", 1, "Did you mean sliders? It is not built yet."),
         ("zzz: 3", "unknown_field", 1, "The fields are: prompt, "),
+        ("style: film", "unknown_field", 1, "The fields are: prompt, "),
+        ("cfg_scale: 7", "unknown_field", 1, "Did you mean cfg?"),
+        ("negative: blurry", "unknown_field", 1, "Did you mean negative_prompt?"),
+        ("sede: 7", "unknown_field", 1, "Did you mean seed?"),
+        ("priority: urgent", "bad_value", 11, "priority: high"),
+        ("priority: 101", "bad_value", 11, "priority: high"),
+        ("priority: 1.5", "bad_value", 11, "priority: high"),
+        ('priority: "50"', "bad_value", 11, "priority: high"),
+        ("output: harbour", "wrong_type", 9, "output: {name: harbour}"),
+        ("output: {nam: harbour}", "unknown_field", 10, "Did you mean name?"),
+        ("output: {name: }", "empty_field", 10, "take the line out"),
+        ("output: {name: a/b}", "bad_path", 16, "a name only"),
+        ("output: {name: harbour.mp4}", "bad_value", 16, "Write harbour;"),
+        ("output: {metadata: none}", "bad_value", 20, "metadata: minimal"),
+        ("output: {quality: 3}", "unknown_field", 10, "The fields are: name, metadata."),
+        ("rerun: yes", "wrong_type", 8, "rerun: true"),
+        ("jobs:", "empty_field", 1, "- prompt: a harbour"),
+        ("jobs: []", "empty_field", 1, "- prompt: a harbour"),
+        ("jobs: {prompt: a}", "wrong_type", 1, "with a dash in front"),
+        ("jobs: 3", "wrong_type", 1, "with a dash in front"),
+        ("jobs:\n  - a harbour\n", "not_fields", 5, "- prompt: a harbour"),
+        ("jobs:\n  - jobs: [{seed: 1}]\n", "bad_value", 5, "one list"),
+        ("jobs: [{count: 600}, {count: 600}]", "too_many_jobs", 22, "Drop several files."),
         ("prompt: red #ff0000", "cut_text", 9, '"red #ff0000"'),
         ("image: /etc/passwd", "bad_path", 8, "beside the job file"),
         ("image: C:/x.jpg", "bad_path", 8, "beside the job file"),
         ("image: ~/x.jpg", "bad_path", 8, "beside the job file"),
         ("image: a/../../x.jpg", "bad_path", 8, "beside the job file"),
         ("image: ..", "bad_path", 8, "beside the job file"),
-        ("image: a\\x.jpg", "bad_path", 8, "beside the job file"),
-        ("image: cats/tom.jpg", "not_built_yet", 8, "beside the job file"),
+        ("image: a\\x.jpg", "bad_path", 8, "cats/cat.jpg"),
+        ("image: cats\\tom.jpg", "bad_path", 8, "cats/cat.jpg"),
+        ("source: cats/.tom.jpg", "bad_path", 9, "beside the job file"),
+        (f"target: cats/{'ö' * 128}.mp4", "bad_path", 9, "beside the job file"),
+        ("reference: ../x.mp4", "bad_path", 12, "inbox/media"),
         ("image: .reeldrop/claims/x.jpg", "bad_path", 8, "beside the job file"),
         ("image: a//b.jpg", "bad_path", 8, "beside the job file"),
         ("image: https://a.b/c.jpg", "bad_path", 8, "Download it"),
@@ -136,13 +174,17 @@ def test_no_message_is_pydantics_own():
 
 @pytest.mark.parametrize("field", sorted(UNBUILT))
 def test_a_field_that_comes_later_is_refused_by_name(field):
-    problem = only(f"prompt: a\n{field}: [1]\n")
+    outer, _, inner = field.partition(".")
+    problem = only(f"prompt: a\n{outer}: {{{inner}: [1]}}\n" if inner else f"prompt: a\n{field}: [1]\n")
     assert (problem.code, problem.field, problem.line) == ("not_built_yet", field, 2)
     assert problem.title == f"{field} is not built yet."
 
 
 def test_every_field_of_the_spec_is_known():
-    assert set(FIELDS_OF_THE_SPEC) == set(UNBUILT) | set(JobSettings.model_fields)
+    later = {name for name in UNBUILT if "." not in name}
+    assert set(FIELDS_OF_THE_SPEC) == later | set(JobSettings.model_fields) | {"jobs"}
+    later = {name.removeprefix("output.") for name in UNBUILT if name.startswith("output.")}
+    assert set(OUTPUTS_OF_THE_SPEC) == later | set(Output.model_fields)
 
 
 @pytest.mark.parametrize(
@@ -155,11 +197,6 @@ def test_alternatives_and_wildcards_come_later(prompt):
 @pytest.mark.parametrize("prompt", ["{a} | {b}", "a|b", "{a|b", "a}|{b", "__init", "snake__case__name", "_____"])
 def test_braces_and_bars_alone_are_text(prompt):
     assert parse(f"prompt: '{prompt}'".encode()).settings.prompt == prompt
-
-
-def test_several_documents_come_later():
-    problem = only("prompt: a\n---\nprompt: b\n")
-    assert (problem.code, problem.line) == ("not_built_yet", 2)
 
 
 def test_json_is_a_job_file_too():
@@ -238,7 +275,7 @@ def test_any_fields_are_read_or_refused_with_a_cure(fields):
             assert problem.title.endswith((".", ".)"))
             assert problem.fix
         return
-    assert set(settings.asked()) == set(fields)
+    assert set(settings.asked()) == set(fields) - {"jobs"}
 
 
 @pytest.mark.parametrize(("text", "reason_given"), pages.refusals("job-file.md"))
@@ -258,6 +295,8 @@ def test_the_documentation_lists_the_fields_as_declared():
 def test_the_schema_forbids_what_the_reader_refuses():
     document = jobfile.schema()
     assert document["additionalProperties"] is False
-    assert set(document["properties"]) == set(JobSettings.model_fields)
+    assert set(document["properties"]) == set(JobSettings.model_fields) | {"jobs"}
+    assert set(document["$defs"]["Job"]["properties"]) == set(JobSettings.model_fields)
+    assert document["properties"]["jobs"]["items"] == {"$ref": "#/$defs/Job"}
     assert document["properties"]["seed"]["maximum"] == SEED_MAX
     assert document["properties"]["prompt"]["type"] == "string"

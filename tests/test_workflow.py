@@ -93,7 +93,7 @@ MODELS = [
 
 
 def takes(flow):
-    return ", ".join(sorted(flow.fields - {"workflow", "count"}))
+    return ", ".join(sorted(flow.fields - {"workflow", "count", "preset", "priority", "output", "rerun"}))
 
 
 def workflow_parts():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from service.drops.folders import drop_folder_of, is_job_of_folder, job_folders
@@ -30,7 +30,7 @@ Kind = Literal["job_file", "text", "media", "folder", "again"]
 Grouped = tuple[tuple["Candidate", ...], tuple[str, ...]]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Candidate:
     """
     Files that are one drop, by their names alone.
@@ -57,12 +57,15 @@ class Candidate:
         return leading + self.media + self.others
 
 
-#: In the order in which they have the word.
-_KINDS_OF_DROPS: dict[FileKind, Kind] = {"job_file": "job_file", "status": "again", "text": "text"}
+_KINDS_OF_DROPS: dict[FileKind | None, Kind] = {"job_file": "job_file", "status": "again", "text": "text"}
 
-# Plain tuples, as in `names`.
-_Leading = tuple[str, FileKind, str]  # path, kind, NAME
-_Medium = tuple[str, str, str | None]  # path, NAME, role
+
+@dataclass(slots=True)
+class _Named:
+    """The files of one folder that carry one name, each with what its own name says."""
+
+    leading: list[tuple[str, Said]] = field(default_factory=list)
+    media: list[tuple[str, Said]] = field(default_factory=list)
 
 
 def group(
@@ -162,75 +165,77 @@ def _group_files(
         folder, _, filename = path.rpartition("/")
         if is_junk(filename) or in_junk(folder):
             continue
-        unasked = read_name(filename)[0] in {"status", "control"} or drop_folder_of(folder, with_job_file, presets)
+        unasked = read_name(filename).kind in {"status", "control"} or drop_folder_of(folder, with_job_file, presets)
         (left if unasked else kept).append(path)
     found, others = group(kept, tasks, prompted, presets=presets, everything=True)
     return found, tuple(sorted([*left, *others]))
 
 
 def _of_folder(folder: str, members: list[str], *, with_texts: bool) -> tuple[list[Candidate], list[str]]:
-    leading: dict[str, list[_Leading]] = {}
-    media: list[tuple[str, Said]] = []
+    named: dict[str, _Named] = defaultdict(_Named)
     left: list[str] = []
+    media: list[tuple[str, Said]] = []
     for path in members:
         filename = path[len(folder) + 1 :]
         said = read_name(filename)
-        kind, name, _, _ = said
-        if kind is None or is_conflict_copy(filename) or (kind == "text" and not with_texts):
+        if said.kind is None or is_conflict_copy(filename) or (said.kind == "text" and not with_texts):
             left.append(path)
-        elif kind == "media":
+        elif said.kind == "media":
             media.append((path, said))
-        elif kind != "control":
-            leading.setdefault(fold(name), []).append((path, kind, name))
+        elif said.kind != "control":
+            named[fold(said.name)].leading.append((path, said))
         elif control_of(path) is None:
             left.append(path)
-    owned: dict[str, list[_Medium]] = {}
-    for path, (_, name, whole, role) in media:
+    leading = frozenset(named)
+    for path, said in media:
+        name = fold(said.name)
         # A job file named like the whole stem wins over the reading of its last part as a role.
-        key = fold(whole) if role and fold(whole) in leading else fold(name)
-        owned.setdefault(key, []).append((path, name, role))
+        if said.role and (whole := fold(said.whole)) in leading:
+            name = whole
+        named[name].media.append((path, said))
+    candidates: list[Candidate] = []
     task, _, grouping = folder.partition("/")
-    found: list[Candidate] = []
-    for key, files in leading.items():
-        found += _led(task, grouping, files, tuple([path for path, _, _ in owned.pop(key, ())]), left)
-    for alone in owned.values():
-        for apart in _apart(alone):
-            paths = tuple([path for path, _, _ in apart])
-            found.append(Candidate(task, grouping, apart[0][1], "media", None, None, paths))
-    return found, left
+    for same in named.values():
+        for kind, deciding, name, owned in _of_name(same, left):
+            job_file = deciding if kind in {"job_file", "again"} else None
+            text_file = deciding if kind == "text" else None
+            candidates.append(Candidate(task, grouping, name, kind, job_file, text_file, owned))
+    return candidates, left
 
 
-def _led(
-    task: str, grouping: str, leading: list[_Leading], media: tuple[str, ...], left: list[str]
-) -> Iterator[Candidate]:
-    """Yield the drops of one name with deciding files: the first of them has the media, and a note has no word."""
-    has_job = any(kind != "text" for _, kind, _ in leading)
-    for path, kind, name in leading if len(leading) == 1 else sorted(leading, key=_rank):
-        if kind != "text":
-            yield Candidate(task, grouping, name, _KINDS_OF_DROPS[kind], path, None, media)
-        elif has_job:
+def _of_name(same: _Named, left: list[str]) -> Iterator[tuple[Kind, str | None, str, tuple[str, ...]]]:
+    """Yield the drops of one name: kind, deciding file, NAME, media; the first deciding file has the media."""
+    if not same.leading:
+        for media in _apart(same.media):
+            yield "media", None, media[0][1].name, tuple(path for path, _ in media)
+        return
+    owned = tuple(path for path, _ in same.media)
+    for path, said in sorted(same.leading, key=_rank):
+        if said.kind == "text" and any(each.kind != "text" for _, each in same.leading):
+            # A note beside a job file of its name: the job file has the word.
             left.append(path)
-        else:
-            yield Candidate(task, grouping, name, "text", None, path, media)
-        media = ()
+            continue
+        yield _KINDS_OF_DROPS[said.kind], path, said.name, owned
+        owned = ()
 
 
-def _rank(leading: _Leading) -> tuple[int, int, str]:
-    path, kind, _ = leading
-    return list(_KINDS_OF_DROPS).index(kind), job_file_rank(path) if kind == "job_file" else 0, path
+def _rank(leading: tuple[str, Said]) -> tuple[int, int, str]:
+    path, said = leading
+    order = ("job_file", "status", "text").index(said.kind or "")
+    return order, job_file_rank(path) if said.kind == "job_file" else 0, path
 
 
-def _apart(media: list[_Medium]) -> Iterator[list[_Medium]]:
+def _apart(media: list[tuple[str, Said]]) -> Iterator[list[tuple[str, Said]]]:
     """Split media alone of one name: roles are one drop, and so is one of each kind; two of one kind are two drops."""
     if len(media) == 1:
         yield media
         return
-    with_role = [file for file in media if file[2]]
+    with_role = [each for each in media if each[1].role]
     if len(with_role) > 1:
         yield with_role
-        media = [file for file in media if not file[2]]
-    pictures = [file for file in media if media_kind(file[0]) is MediaKind.PICTURE]
-    videos = [file for file in media if media_kind(file[0]) is MediaKind.VIDEO]
+        media = [each for each in media if not each[1].role]
+    pictures = [each for each in media if media_kind(each[0]) is MediaKind.PICTURE]
+    videos = [each for each in media if media_kind(each[0]) is MediaKind.VIDEO]
     for number in range(max(len(pictures), len(videos))):
         yield pictures[number : number + 1] + videos[number : number + 1]
 

@@ -1,0 +1,102 @@
+"""Again: the job that a status file or a result of ours tells of, to be run once more; its graph is never taken."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from service.errors import Problem, Rejected
+from service.job import State
+from service.job_fields import ROLES, JobSettings
+from service.jobfile import JobFile, draft
+from service.strict_yaml import MAX_BYTES
+
+#: What a status or a recipe may tell of a job; a name and a priority belong to the earlier one.
+_TAKEN = frozenset(JobSettings.model_fields) - {*ROLES, "preset", "count", "priority", "output", "rerun", "workflow"}
+_DROP_A_JOB = "Drop a job file instead."
+
+
+def jobfile_of_status(data: bytes) -> JobFile:
+    """
+    Return the job that a NAME.status.json of ours tells of, with the settings and the seed that it ran with.
+
+    It is rendered though the same exists. Raises Rejected where the file isn't ours, or is a batch's, or tells no job.
+    """
+    if len(data) > MAX_BYTES:
+        raise Rejected(Problem("too_large", "The file is larger than 1 MB.", _DROP_A_JOB))
+    status = _json(data)
+    if not _is_status(status):
+        title = "The file is named like a status file of Reeldrop, and isn't one."
+        raise Rejected(Problem("not_ours", title, "Rename it, for example NAME.yaml, if it is a job file."))
+    if status["kind"] == "batch":
+        title = "The status file is a batch's, and only single jobs can be run again by theirs."
+        raise Rejected(Problem("not_a_job", title, "Drop the job file again, or the status file of one of its jobs."))
+    if not status["settings"] or not isinstance(status.get("workflow"), str):
+        title = "The status file tells no settings: its job ended before they were known."
+        raise Rejected(Problem("not_a_job", title, "Drop its job file again; inbox/rejected/ has it."))
+    return _job(status)
+
+
+def jobfile_of_recipe(tags: Mapping[str, str]) -> JobFile | None:
+    """
+    Return the job that made a video, by the metadata in it; None for a video that isn't ours.
+
+    Raises Rejected where it is ours and doesn't say how it was made, or says what no job may.
+    """
+    known = {name.lower(): text for name, text in tags.items()}
+    text, ours = known.get("reeldrop"), "reeldrop_job" in known
+    if text is None and not ours:
+        return None
+    if text is not None and len(text) > MAX_BYTES:
+        raise Rejected(Problem("too_large", "What the video says of itself is larger than 1 MB.", _DROP_A_JOB))
+    recipe = _json(text) if text is not None else None
+    if not isinstance(recipe, dict) or not isinstance(recipe.get("settings"), dict) or not recipe["settings"]:
+        if not ours:
+            return None
+        title = "The video doesn't say how it was made: it has only the minimal metadata."
+        raise Rejected(Problem("no_recipe", title, "Drop its NAME.status.json or its job file instead."))
+    return _job(recipe)
+
+
+def _json(text: bytes | str) -> Any:
+    """Return what JSON says, and None for anything that is no JSON; numbers too long to read are none either."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _is_status(status: Any) -> bool:
+    return (
+        isinstance(status, dict)
+        and status.get("schema") == 1
+        and status.get("kind") in ("job", "batch")
+        and isinstance(status.get("job"), str)
+        and status.get("state") in {str(state) for state in State}
+        and isinstance(status.get("settings"), dict)
+    )
+
+
+def _job(told: Mapping[str, Any]) -> JobFile:
+    """Read the fields that are a job's as if somebody had written them into a job file."""
+    settings: dict[str, Any] = {
+        name: value for name, value in told["settings"].items() if name in _TAKEN and value is not None and value != ""
+    }
+    if "frames" in settings:
+        # They say the same, and the frames exactly.
+        settings.pop("seconds", None)
+    for name in ("seed", "workflow"):
+        if told.get(name) is not None:
+            settings[name] = told[name]
+    made = draft(json.dumps({**settings, **_media(told.get("inputs")), "rerun": True}).encode())
+    if made.problems:
+        raise Rejected(*(replace(problem, line=None, column=None) for problem in made.problems))
+    return JobFile(made.file.jobs, ({},), ((1, 1),))
+
+
+def _media(inputs: Any) -> dict[str, Any]:
+    """The files that the job worked on, as named by its roles."""
+    entries = [each for each in inputs if isinstance(each, dict)] if isinstance(inputs, list) else []
+    return {each["role"]: each.get("file") for each in entries if each.get("role") in ROLES}

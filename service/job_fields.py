@@ -1,0 +1,218 @@
+"""The fields of a job, declared once: what each takes, what it means, and which of them aren't built yet."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_validator
+
+from service.declaration import Declared, mistake, not_built
+
+SEED_MAX = 2**53 - 1
+PROMPT_MAX = 10_000
+#: The media roles, in the order in which the job file has them.
+ROLES = ("image", "source", "target", "reference")
+PRIORITIES: Mapping[str, int] = {"low": -50, "normal": 0, "high": 50}
+
+#: Fields of the job file whose parts aren't built yet, and what to do meanwhile.
+UNBUILT: Mapping[str, str] = {
+    "loras": "Leave it out.",
+    "sliders": "Leave it out.",
+    "matrix": "Leave it out and write each combination under jobs.",
+    "start_at": "Leave it out and drop the file when it shall run.",
+    "every": "Leave it out and drop the file each time.",
+    "output.format": "Leave it out; the result is an MP4.",
+    "output.codec": "Leave it out; the result is H.264.",
+    "output.crf": "Leave it out; the result has crf 18.",
+    "output.fps": "Leave it out and set fps itself.",
+    "output.audio": "Leave it out.",
+    "consent": "Leave it out; the workflows that need it aren't built yet either.",
+    "notify": "Leave it out and watch the status file.",
+    "shrink": "Leave it out and choose a smaller width, height or frames.",
+}
+
+_WILDCARD = re.compile(r"(?<!\w)__[^\W_][\w/-]*?__(?!\w)")
+_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
+_ENDING = re.compile(r".+\.(mp4|webm|mov|gif|webp|png|jpe?g|mkv|avi)", re.IGNORECASE)
+#: What file systems take as one name.
+_PART_BYTES = 255
+
+
+def _check_prompt(text: str) -> str:
+    _check_text(text)
+    if _has_alternatives(text):
+        raise not_built("{field} with alternatives {a|b}", "Write one of them, or each under jobs.")
+    if (found := _WILDCARD.search(text)) is not None:
+        raise not_built(f"{{field}} with a wildcard ({found[0]})", "Write the words themselves.")
+    return text
+
+
+def _has_alternatives(text: str) -> bool:
+    """Say whether a | stands inside braces that are closed."""
+    open_braces: list[bool] = []
+    for letter in text:
+        if letter == "{":
+            open_braces.append(False)
+        elif letter == "|" and open_braces:
+            open_braces[-1] = True
+        elif letter == "}" and open_braces and open_braces.pop():
+            return True
+    return False
+
+
+def _check_text(text: str) -> str:
+    if not text.strip():
+        raise mistake("empty_field", "{field} is empty.", "Write something, or take the line out.")
+    if (bad := _CONTROL.search(text)) is not None:
+        raise mistake("control_character", f"{{field}} holds a control character (U+{ord(bad[0]):04X}).", "Delete it.")
+    return text
+
+
+def _check_media_name(text: str) -> str:
+    name = _check_text(text)
+    while name.startswith("./"):
+        name = name[2:]
+    parts = name.split("/")
+    if "\\" in name:
+        raise mistake("bad_path", "{field} can't hold a backslash.", "Write folders with /, for example cats/cat.jpg.")
+    if "://" in name:
+        raise mistake("bad_path", "{field} can't be an address.", "Download it and drop it beside the job file.")
+    if name.startswith(("/", "~")) or re.match(r"[A-Za-z]:", name):
+        raise mistake("bad_path", "{field} can't be named by an absolute path.", _BESIDE)
+    if ".." in parts:
+        raise mistake("bad_path", "{field} can't hold '..'.", _BESIDE)
+    if any(not part or part.startswith(".") for part in parts):
+        raise mistake("bad_path", "{field} can't have empty or hidden parts.", _BESIDE)
+    if any(len(part.encode("utf-8", "surrogatepass")) > _PART_BYTES for part in parts):
+        raise mistake("bad_path", "{field} is longer than a file's name can be.", _BESIDE)
+    return name
+
+
+def _check_output_name(text: str) -> str:
+    name = _check_text(text)
+    if "/" in name or "\\" in name:
+        fix = "Write a name only, for example harbour; drop the job in a folder of that name to have the result there."
+        raise mistake("bad_path", "{field} can't hold folders.", fix)
+    if _ENDING.fullmatch(name):
+        fix = f"Write {name.rpartition('.')[0]}; the ending comes by itself."
+        raise mistake("bad_value", "{field} is a name without an ending.", fix)
+    return name
+
+
+def _as_priority(value: Any) -> Any:
+    """Let a priority be written as a word."""
+    if isinstance(value, str) and value in PRIORITIES:
+        return PRIORITIES[value]
+    if isinstance(value, bool) or not isinstance(value, int) or not -100 <= value <= 100:
+        fix = "Write for example priority: high."
+        raise mistake("bad_value", "{field} must be low, normal, high, or a whole number from -100 to 100.", fix)
+    return value
+
+
+#: The words for a length set twice; `field` is where it is said.
+BOTH_LENGTHS = {
+    "code": "conflict",
+    "title": "frames and seconds both set the length.",
+    "fix": "Keep one of the two.",
+    "field": "seconds",
+}
+_BESIDE = "Put it beside the job file or into inbox/media and write its name only, for example cat.jpg."
+
+Name = Annotated[str, Field(max_length=200), AfterValidator(_check_text)]
+OutputName = Annotated[str, Field(max_length=200), AfterValidator(_check_output_name)]
+MediaName = Annotated[str, Field(max_length=1000), AfterValidator(_check_media_name)]
+Prompt = Annotated[str, Field(max_length=PROMPT_MAX), AfterValidator(_check_prompt)]
+Priority = Annotated[
+    int,
+    BeforeValidator(_as_priority),
+    WithJsonSchema({"anyOf": [{"enum": list(PRIORITIES)}, {"type": "integer", "minimum": -100, "maximum": 100}]}),
+]
+
+
+class Output(Declared):
+    """How the result is called and what is written into it."""
+
+    name: OutputName | None = Field(
+        None, description="The result's name; default: the job file's.", examples=["harbour"]
+    )
+    metadata: Literal["full", "minimal"] = Field(
+        "full",
+        description="full: everything to make it again is inside the file; minimal: only that it is AI-made, "
+        "the job's id and a hash.",
+        examples=["minimal"],
+    )
+
+
+class JobSettings(Declared):
+    """What one job asks for; a field that isn't set is None and not in model_fields_set."""
+
+    prompt: Prompt | None = Field(
+        None, description="What the video shows.", examples=["a fishing harbour at dawn, slow pan, film grain"]
+    )
+    negative_prompt: Prompt | None = Field(None, description="What it must not show.", examples=["blurry"])
+    preset: Name | None = Field(
+        None, description="A preset, whose settings hold where the job is silent.", examples=["cinematic"]
+    )
+    image: MediaName | None = Field(None, description="The picture to start from.", examples=["cat.jpg"])
+    source: MediaName | None = Field(
+        None, description="The picture whose face or person is taken.", examples=["anna.jpg"]
+    )
+    target: MediaName | None = Field(
+        None, description="The picture or video that it is put into.", examples=["walk.mp4"]
+    )
+    reference: MediaName | None = Field(
+        None, description="The video whose motion or pose is followed.", examples=["dances/tango.mp4"]
+    )
+    workflow: Name | None = Field(
+        None,
+        description="The workflow to use; without it the first of the task that fits.",
+        examples=["text_to_video_basic"],
+    )
+    seed: int | None = Field(
+        None, ge=0, le=SEED_MAX, description="The same seed gives the same video; default: random.", examples=[42]
+    )
+    width: int | None = Field(None, ge=1, le=16384, description="Width in pixels.", examples=[512])
+    height: int | None = Field(None, ge=1, le=16384, description="Height in pixels.", examples=[512])
+    frames: int | None = Field(None, ge=1, le=100_000, description="How many frames; or say seconds.", examples=[16])
+    seconds: float | None = Field(None, gt=0, le=3600, description="How long; or say frames.", examples=[1.3])
+    fps: float | None = Field(None, gt=0, le=1000, description="Frames a second.", examples=[12])
+    steps: int | None = Field(None, ge=1, le=10_000, description="Sampling steps; more is slower.", examples=[20])
+    cfg: float | None = Field(None, ge=0, le=100, description="How strictly the prompt is followed.", examples=[7.5])
+    sampler: Name | None = Field(None, description="ComfyUI's name of the sampler.", examples=["euler_ancestral"])
+    scheduler: Name | None = Field(None, description="ComfyUI's name of the scheduler.", examples=["normal"])
+    checkpoint: Name | None = Field(
+        None, description="The model's file name, as ComfyUI lists it.", examples=["realisticVision_v51.safetensors"]
+    )
+    vae: Name | None = Field(
+        None,
+        description="The VAE's file name, as ComfyUI lists it.",
+        examples=["vae-ft-mse-840000-ema-pruned.safetensors"],
+    )
+    count: int | None = Field(None, ge=1, le=1000, description="So many takes; take k gets seed + k - 1.", examples=[4])
+    priority: Priority | None = Field(
+        None, description="low, normal, high, or -100 to 100: higher ones come first.", examples=["high"]
+    )
+    output: Output | None = Field(
+        None, description="The result's name, and how much is written into it.", examples=[{"name": "harbour"}]
+    )
+    rerun: bool | None = Field(None, description="Render it again though the same exists already.", examples=[True])
+
+    @model_validator(mode="after")
+    def _agree(self) -> JobSettings:
+        if self.frames is not None and self.seconds is not None:
+            raise mistake(**BOTH_LENGTHS)
+        if self.seed is not None and self.seed + (self.count or 1) - 1 > SEED_MAX:
+            title = f"seed and count together go beyond the largest seed, {SEED_MAX}."
+            raise mistake("out_of_range", title, "Write a smaller seed.", "seed")
+        return self
+
+    def asked(self) -> dict[str, Any]:
+        """Return the fields that the job sets."""
+        return {name: value for name, value in self if value is not None}
+
+    def named_media(self) -> dict[str, str]:
+        """Return the files that the job names itself, by role."""
+        named = {role: getattr(self, role) for role in ROLES}
+        return {role: name for role, name in named.items() if name is not None}
