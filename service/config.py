@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import textwrap
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
 from typing import Any, get_args
@@ -17,7 +18,7 @@ from service.declaration import in_order, json_plain, limits, written
 from service.errors import Problem, Rejected
 from service.strict_yaml import Document
 from service.strict_yaml import read as read_yaml
-from service.typed_yaml import read
+from service.typed_yaml import locate, read
 
 __all__ = ["Backend", "Config", "Watch", "default", "generate", "parse", "reference", "schema"]
 
@@ -27,20 +28,28 @@ _HEAD = """\
 """
 
 
-def parse(text: str | bytes, folder: Path) -> Config:
+def parse(text: str | bytes, folder: Path, name: str = "config.yaml") -> Config:
     """
     Read a configuration whose relative paths start at a folder; raise Rejected with every mistake and its place.
 
-    Absent keys have their defaults. Changed keys whose parts aren't built yet are refused by name.
+    Absent keys have their defaults. Changed keys whose parts aren't built yet are refused by name. `name` is the
+    file's, for what is said of it.
     """
+    try:
+        return _parse(text, folder)
+    except Rejected as refusal:
+        raise Rejected(*(replace(problem, file=name) for problem in refusal.problems)) from None
+
+
+def _parse(text: str | bytes, folder: Path) -> Config:
     document = _read(text)
-    config, problems = read(Config, document, {})
+    config, problems = read(Config, document, {}, "key")
     said = {problem.field for problem in problems}
     later = (problem for problem in _unbuilt(document) if problem.field not in said)
     problems = (*problems, *later, *_several_backends(document))
     if config is not None:
         config = _with_folders(config, folder)
-        problems = (*problems, *_overlaps(config, document))
+        problems = (*problems, *_overlaps(config, document), *_root_overlaps(config, document))
     if problems or config is None:
         raise Rejected(*in_order(problems))
     return config
@@ -115,11 +124,13 @@ def _several_backends(document: Document) -> Iterator[Problem]:
 
 
 def _with_folders(config: Config, folder: Path) -> Config:
-    folders = {
-        name: Path(os.path.normpath(Path(folder).absolute() / getattr(config, name).expanduser())) for name in FOLDERS
-    }
+    def whole(path: Path) -> Path:
+        return Path(os.path.normpath(Path(folder).absolute() / path.expanduser()))
+
+    folders = {name: whole(getattr(config, name)) for name in FOLDERS}
+    roots = tuple(map(whole, config.media_roots))
     tasks = {**TASKS, **config.tasks}
-    return config.model_copy(update={**folders, "tasks": tasks})
+    return config.model_copy(update={**folders, "media_roots": roots, "tasks": tasks})
 
 
 def _overlaps(config: Config, document: Document) -> Iterator[Problem]:
@@ -135,6 +146,20 @@ def _overlaps(config: Config, document: Document) -> Iterator[Problem]:
         named = inner if inner in document.root.keys else outer
         problem = Problem("conflict", title, "Give each a folder of its own, side by side.", field=named)
         yield problem.at(*document.root.keys.get(named, (1, 1)))
+
+
+def _root_overlaps(config: Config, document: Document) -> Iterator[Problem]:
+    """Files that are only read must not be those that we move, or that nobody may name."""
+    for number, root in enumerate(config.media_roots):
+        others = {name: getattr(config, name) for name in ("inbox_dir", "state_dir", "temp_dir")}
+        near = (name for name, each in others.items() if root.is_relative_to(each) or each.is_relative_to(root))
+        if (name := next(near, None)) is not None:
+            how = "is" if root == others[name] else "lies inside" if root.is_relative_to(others[name]) else "holds"
+            title = f"{root} in media_roots {how} {name}."
+            problem = Problem(
+                "conflict", title, "Name another folder; inbox/media needs no naming.", field="media_roots"
+            )
+            yield problem.at(*locate(document, ("media_roots", number)))
 
 
 def _key(name: str, info: FieldInfo, indent: str = "") -> str:

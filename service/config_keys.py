@@ -206,8 +206,8 @@ class Config(Declared):
         description="Model files, shared with ComfyUI; models.yaml in it lists them.",
         examples=["./models"],
     )
-    media_roots: tuple[Text, ...] = Field(
-        (), description="Read-only folders where jobs find the media that they name.", examples=[["/mnt/photos"]]
+    media_roots: tuple[Folder, ...] = Field(
+        (), description="Folders where jobs find the media that they name; only read.", examples=[["/mnt/photos"]]
     )
 
     watch: Watch = Field(Watch.model_validate({}), description="How drops are noticed, and when they count as whole.")
@@ -269,7 +269,6 @@ class Config(Declared):
 UNBUILT = frozenset({
     "nsfw_checkpoint", "video_format", "video_codec", "face_enhancer", "face_swap_model", "nsfw_enabled",
     "nsfw_safety_filter", "age_slider_default", "age_slider_range", "body_slider_default", "body_slider_range",
-    "media_roots",
 })  # fmt: skip
 
 #: The order of config.yaml: first the design's own groups, then the service's.

@@ -18,6 +18,8 @@ class Problem:
     field: str | None = None
     line: int | None = None
     column: int | None = None
+    #: Which file, where it isn't the one that was dropped.
+    file: str | None = None
 
     def at(self, line: int, column: int) -> Problem:
         """Return this problem with its place, both counted from 1."""
@@ -25,9 +27,10 @@ class Problem:
 
     def sentence(self) -> str:
         """Return place, what and cure as one line for people."""
-        place = f"line {self.line}, column {self.column}: " if self.line is not None else ""
+        line = f"line {self.line}, column {self.column}" if self.line is not None else ""
+        place = ", ".join(part for part in (self.file, line) if part)
         detail = f" ({self.detail})" if self.detail else ""
-        return f"{place}{self.title}{detail} {self.fix}".strip()
+        return f"{place}{': ' if place else ''}{self.title}{detail} {self.fix}".strip()
 
     def as_json(self) -> dict[str, Any]:
         """Return the keys that the status file shows; empty places are left out."""

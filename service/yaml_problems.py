@@ -72,7 +72,7 @@ class Reader:
         if node.kind == "nothing":
             fix = f"{self._example(detail, name)} Or take the line out."
             return Problem("empty_field", f"{name} has no value.", fix, field=name).at(*place)
-        code, wants = _wanted(kind, detail.get("ctx", {}))
+        code, wants = _wanted(kind, {**detail.get("ctx", {}), "noun": self.noun})
         title = f"{name} must be {wants}, not {self._shown(node, kind)}."
         return Problem(code, title, self._cure(detail, name, node), field=name).at(*at)
 
@@ -118,7 +118,7 @@ class Reader:
         if kind in ("string_too_long", "string_too_short", "too_long", "too_short"):
             return str(len(node.items) or len(node.text))
         if node.kind in ("list", "fields"):
-            return "a list" if node.kind == "list" else "fields"
+            return "a list" if node.kind == "list" else f"{self.noun}s"
         if node.kind == "text" and not node.quoted:
             return f"'{_short(node.text)}'"
         return _short(self.document.source(node))
@@ -180,8 +180,8 @@ _WANTED = {
     "tuple_type": ("wrong_type", "a list"),
     "path_type": ("wrong_type", "a folder's path"),
     "is_instance_of": ("wrong_type", "a folder's path"),
-    "dict_type": ("wrong_type", "fields"),
-    "model_type": ("wrong_type", "fields"),
+    "dict_type": ("wrong_type", "{noun}s"),
+    "model_type": ("wrong_type", "{noun}s"),
     "finite_number": ("wrong_type", "a finite number"),
     "greater_than_equal": ("out_of_range", "{ge} or more"),
     "less_than_equal": ("out_of_range", "{le} or less"),

@@ -99,13 +99,13 @@ def test_relative_paths_start_at_the_files_folder(monkeypatch):
     ("text", "code", "place", "words"),
     [
         ("nsfw_enabled: yes", "wrong_type", (1, 15), "Write nsfw_enabled: true."),
-        ("a: 1\n", "unknown_field", (1, 1), "The fields are"),
+        ("a: 1\n", "unknown_field", (1, 1), "There is no key a. The keys are"),
         ("inbox: x", "unknown_field", (1, 1), "Did you mean inbox_dir?"),
         ("watch: {mode: poll}", "bad_value", (1, 15), "Did you mean polling?"),
         ("log_level: info", "bad_value", (1, 12), "Did you mean INFO?"),
         ("watch:\n  quiet_second: 3", "unknown_field", (2, 3), "Did you mean quiet_seconds?"),
         ("watch:\n  quiet_seconds: -3", "out_of_range", (2, 18), "0 or more"),
-        ("watch: 3", "wrong_type", (1, 8), "fields"),
+        ("watch: 3", "wrong_type", (1, 8), "watch must be keys, not 3."),
         ("default_frames: 99", "conflict", (1, 1), "max_frames"),
         ("max_frames: 8", "conflict", (1, 1), "max_frames"),
         ("backends: http://a", "wrong_type", (1, 11), "backends: [{name: gpu-1"),
@@ -128,13 +128,22 @@ def test_relative_paths_start_at_the_files_folder(monkeypatch):
         ("output_dir: ''", "bad_path", (1, 13), "folder"),
         ("log_level:", "empty_field", (1, 1), "take the line out"),
         ("age_slider_range: [0, 1, 2]", "bad_value", (1, 19), "not 3"),
-        ("- a", "not_fields", (1, 1), "dash"),
+        ("- a", "not_fields", (1, 1), "Write keys as name: value, without a dash"),
+        ("a b c", "not_fields", (1, 1), "holds no keys"),
+        ("media_roots: /mnt/photos", "wrong_type", (1, 14), "media_roots: [/mnt/photos]"),
+        ("media_roots: [5]", "wrong_type", (1, 15), "a folder's path"),
+        ("media_roots: [a, $HOME/x]", "bad_path", (1, 18), "whole path"),
+        ("media_roots: [a, ./var/work]", "conflict", (1, 18), "lies inside state_dir"),
+        ("media_roots: [/]", "conflict", (1, 15), "/ in media_roots holds inbox_dir."),
+        ("media_roots: [./inbox]", "conflict", (1, 15), "media_roots is inbox_dir."),
     ],
 )
 def test_a_mistake_has_its_code_place_and_cure(text, code, place, words):
     problem = only(text)
     assert (problem.code, (problem.line, problem.column)) == (code, place)
     assert words in problem.sentence()
+    assert problem.sentence().startswith(f"config.yaml, line {place[0]}, column {place[1]}: ")
+    assert "field" not in problem.sentence()
 
 
 def test_every_mistake_is_named_at_once():
@@ -149,7 +158,6 @@ def test_every_mistake_is_named_at_once():
         "nsfw_checkpoint: other.safetensors", "video_format: webm", "video_codec: libx265", "video_codec: 5",
         "face_enhancer: codeformer", "face_swap_model: x", "nsfw_enabled: true", "nsfw_safety_filter: true",
         "age_slider_default: 0.5", "age_slider_range: [0, 1]", "body_slider_default: -1", "body_slider_range: [-3, 3]",
-        "media_roots: [/mnt/photos]",
     ],
 )  # fmt: skip
 def test_a_changed_key_whose_part_comes_later_is_refused_by_name(line):
@@ -180,6 +188,19 @@ def test_every_key_whose_part_comes_later_loads_at_its_default():
 def test_folders_inside_one_another_are_refused(text, said):
     problem = only(text)
     assert (problem.code, problem.title, problem.line) == ("conflict", said, 1)
+
+
+def test_media_roots_are_folders_like_all_others(monkeypatch):
+    monkeypatch.setenv("HOME", "/home/ann")
+    roots = parse("media_roots: [/mnt/photos, ../clips/, ~/pictures, outbox]", HERE).media_roots
+    assert roots == (Path("/mnt/photos"), Path("/srv/clips"), Path("/home/ann/pictures"), HERE / "outbox")
+
+
+def test_a_configuration_of_another_name_is_called_by_it():
+    with pytest.raises(Rejected, match=r"^mine\.yaml, line 2, column 1: There is no key b"):
+        parse("log_level: INFO\nb: 1\n", HERE, "mine.yaml")
+    with pytest.raises(Rejected, match=r"^config\.yaml, line 1, column 4: "):
+        parse("a: 'x\n", HERE)
 
 
 def test_names_that_only_begin_alike_do_not_overlap():

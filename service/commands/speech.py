@@ -36,7 +36,7 @@ def settings(config_file: Path | None) -> Config:
         raise Rejected(
             Problem("config_missing", f"There is no {path}.", "Name an existing file with --config.")
         ) from None
-    return configuration.parse(text, path.parent.resolve())
+    return configuration.parse(text, path.parent.resolve(), path.name)
 
 
 def complain(sentence: str) -> None:
