@@ -111,7 +111,11 @@ class Admission:
         if claim.record["problem"]:
             raise Rejected(Problem(**claim.record["problem"]))
         reading = self._read(claim)
-        inputs = [self._examination.examine(claim, role, file, reading) for role, file in reading.roles.items()]
+        roles = reading.workflow.roles
+        inputs = [
+            self._examination.examine(claim, role, file, roles[role], label=role)
+            for role, file in reading.roles.items()
+        ]
         drop = self._store.drop(claim.drop_id)
         assert drop is not None
         seed, cells = self._expand(claim, reading)
@@ -223,7 +227,7 @@ class Admission:
                 queued_at=utc_now(),
                 seed=cell.seed,
                 settings=bound.settings,
-                adjusted=[*reading.left_out, *bound.adjusted],
+                adjusted=[*reading.left_out, *bound.adjusted, *(line for each in inputs for line in each.adjusted)],
             )
             for number, (cell, bound, identity) in enumerate(zip(cells, bounds, identities, strict=True), start=1)
         ]

@@ -19,7 +19,7 @@ from service.config import Config
 from service.crew import Crew
 from service.disk import Disk
 from service.ending import Ending
-from service.errors import Unavailable
+from service.errors import Problem, Unavailable
 from service.examination import Examination
 from service.examiner import Classifier, Examiner, OpenNsfw
 from service.housekeeping import Housekeeping
@@ -41,8 +41,6 @@ from service.store import Store, utc_now
 LOG = logging.getLogger(__name__)
 #: Everything together is given this long to end; what it was doing is found again at the next start.
 _STOP_S = 4.0
-#: File events that the system refuses are asked for again this often.
-_WATCH_AGAIN_S = 60.0
 
 
 class Fallen(Exception):
@@ -64,7 +62,7 @@ class App:
         self._classifier = classifier
         self._threads: list[threading.Thread] = []
         self._fallen: list[str] = []
-        self._watch_again_s = 0.0
+        self._noticed: dict[str, Problem | None] = {}
         self.lanes: list[Lane] = []
         #: Called with each job right after its change was saved and shown; must be quick.
         self.on_change: Callable[[Job], None] | None = None
@@ -107,6 +105,7 @@ class App:
             drops_examiner=self._drops_examiner,
             check_outbox=lambda: self._check_root(config.output_dir),
             engine_output=self._engine.output if self._engine else None,
+            media_roots=tuple(map(Path, config.media_roots)),
         )
         self._build_lanes(servers)
         self._build_intake(work)
@@ -131,7 +130,7 @@ class App:
             self.library,
             self.register,
             self.ending,
-            Examination(self._drops_examiner, self.config.inbox_dir, work),
+            Examination(self._drops_examiner, self.config.inbox_dir, work, tuple(map(Path, self.config.media_roots))),
             self._admitting,
             object_info=self._object_info,
             queued=self._wake_lanes,
@@ -150,8 +149,7 @@ class App:
             monotonic=time.monotonic,
             new_id=fresh_id,
         )
-        watched = self.config.watch.mode != "polling"
-        self.watch = Watch([self.config.inbox_dir], self._wake.set) if watched else None
+        self.watch = Watch(self.config.inbox_dir, self._wake.set, self.config.watch.mode)
 
     def _object_info(self) -> Mapping[str, Any] | None:
         return next((lane.object_info for lane in self.lanes if lane.object_info is not None), None)
@@ -234,16 +232,14 @@ class App:
         marker(root, self.store.marker(str(root)))
 
     def check(self) -> None:
-        """Raise Fallen if a thread of ours has ended by itself; see that there are file events where there can be."""
+        """Raise Fallen if a thread of ours has ended by itself; see to file events, note what troubles us."""
         if self._fallen:
             raise Fallen(f"{self._fallen[0]} has fallen; its traceback is in the log.")
-        if self.watch and not self.watch.alive() and time.monotonic() >= self._watch_again_s:
-            self._watch_again_s = time.monotonic() + _WATCH_AGAIN_S
-            self.watch.stop()
-            if not self.watch.start() and self.watch.trouble:
-                rescan_s = self.config.watch.rescan_seconds
-                LOG.warning("%s Looking every %g s instead.", self.watch.trouble.sentence(), rescan_s)
-            self._wake.set()
+        self.watch.supervise()
+        if (notices := self.watch.notices() | self.intake.notices()) != self._noticed:
+            for code, problem in notices.items():
+                self.store.set_notice(code, problem)
+            self._noticed = notices
 
     def finished(self) -> bool:
         """Return whether the newest look found nothing to do and every job that can go on by itself has ended."""
@@ -281,7 +277,7 @@ class App:
         # Each of these waits for a child or a thread of its own, so they wait side by side.
         endings: list[Callable[[], object]] = [self.housekeeping.stop, self._drops_examiner.stop]
         endings += [self._results_examiner.stop]
-        endings += [self.watch.stop] if self.watch else []
+        endings += [self.watch.stop]
         endings += [self._engine.stop] if self._engine else []
         threads = [threading.Thread(target=ending, daemon=True) for ending in endings]
         for thread in threads:

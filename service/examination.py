@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from service.disk import sha256_of
 from service.errors import Problem, Rejected
 from service.examiner import Examiner
-from service.inbox.named import Changed, copy_unchanged
+from service.inbox.named import Changed, Places, check_member, copy_unchanged, found_key, member_of, sha256_unchanged
 from service.inbox.record import Claim
 from service.job import MediaFacts, MediaKind
-from service.reading import Reading
+
+#: Larger files are used where they lie, if that can be done at all, and watched; smaller ones are copied.
+LARGE_BYTES = 64 * 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -20,44 +24,79 @@ class Input:
 
     role: str
     file: str
+    #: Of the file as it was dropped, whatever was made of it.
     sha256: str
+    #: Of what will be uploaded.
     facts: MediaFacts
-    #: Where the bytes to upload lie: "work" (a base name in the drop's work folder) or "claim" (a member's path).
+    #: Where the bytes to upload lie: "work" (a base name in the drop's work folder), "claim" (a member's path) or
+    #: "shared" (a key of the claim's record).
     where: str
     prepared: str
     #: What the server calls it once it is uploaded.
     reference: str
+    #: What was changed to make it fit for the workflow's loaders, each a line for people.
+    adjusted: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class _Source:
+    """Where a file lies now, and how to tell that it still is what was claimed."""
+
+    path: Path
+    where: str
+    key: str
+    sha256: Callable[[], str]
+    check: Callable[[], None]
 
 
 class Examination:
     """Turns the media of a claim into inputs; safe to repeat, for a copy once made is kept in the work folder."""
 
-    def __init__(self, examiner: Examiner, inbox: Path, work: Path) -> None:
+    def __init__(
+        self,
+        examiner: Examiner,
+        inbox: Path,
+        work: Path,
+        media_roots: Sequence[Path] = (),
+        *,
+        large_bytes: int = LARGE_BYTES,
+    ) -> None:
         self._examiner = examiner
-        self._inbox = inbox
+        self._places = Places(inbox, tuple(media_roots))
         self._work = work
+        self._large_bytes = large_bytes
 
-    def examine(self, claim: Claim, role: str, file: str, reading: Reading) -> Input:
-        """Return one examined input; raises Rejected for the file, Unavailable where it can't be examined now."""
-        source = self._source(claim, role, file)
-        facts = self._examiner.probe(source)
-        wanted = reading.workflow.roles[role]
-        if facts.kind is not wanted:
-            title = f"{file} is a {facts.kind}, and {role} must be a {wanted}."
-            raise Rejected(Problem("media_kind", title, f"Drop a {wanted} in its place."))
-        where, prepared = "work", source.name
-        upload = source
-        if facts.kind is MediaKind.PICTURE:
-            prepared = f"{role}.png"
-            upload = self._folder(claim.drop_id) / prepared
-            facts = self._examiner.prepare(source, upload)
-        elif role not in claim.record["shared"]:
-            member = next(member for member in claim.members if claim.file_of(member.path) == source)
-            where, prepared = "claim", member.path
+    def examine(self, claim: Claim, role: str, file: str, wanted: MediaKind, label: str) -> Input:
+        """
+        Return one examined input; `label` is a base name without ending, unique in the drop.
+
+        Raises Rejected for the file, Unavailable where it can't be examined now.
+        """
+        with _told(file):
+            source = self._source(claim, file, label)
+            made = self._prepare(claim, role, file, wanted, label, source)
+            source.check()
+        return made
+
+    def _prepare(self, claim: Claim, role: str, file: str, wanted: MediaKind, label: str, source: _Source) -> Input:
+        facts = self._examiner.probe(source.path)
+        _check_kind(role, file, facts, wanted)
+        suffix = "png" if wanted is MediaKind.PICTURE else "mp4"
+        target = self._folder(claim.drop_id) / f"{label}.{suffix}"
+        if wanted is MediaKind.PICTURE:
+            facts, adjusted, made = *self._examiner.prepare(source.path, target), True
+        else:
+            # A long video is not prepared anew each time that the screen is found missing.
+            self._examiner.ready()
+            facts, adjusted, made = self._examiner.prepare_video(source.path, target, facts, self._large_bytes)
+        upload = target if made else source.path
         # What is looked at is the very file that will be uploaded.
         self._screen(upload, facts, file)
-        reference = f"reeldrop/{claim.drop_id}/{role}{PurePosixPath(prepared).suffix.lower()} [temp]"
-        return Input(role, file, sha256_of(source), facts, where, prepared, reference)
+        where, prepared = ("work", target.name) if made else (source.where, source.key)
+        ending = PurePosixPath(upload.name).suffix.lower()
+        reference = f"reeldrop/{claim.drop_id}/{label}{ending} [temp]"
+        lines = tuple(f"{file}: {line}" for line in adjusted)
+        return Input(role, file, source.sha256(), facts, where, prepared, reference, lines)
 
     def _screen(self, path: Path, facts: MediaFacts, file: str) -> None:
         screening = self._examiner.screen(path, facts)
@@ -66,26 +105,30 @@ class Examination:
             title = f"{file} was screened as showing nudity ({score})."
             raise Rejected(Problem("nudity_found", title, "Use another picture; this task takes none with nudity."))
 
-    def _source(self, claim: Claim, role: str, file: str) -> Path:
-        shared = _shared(claim, role)
-        if shared is None:
-            return next(
-                claim.file_of(member.path) for member in claim.members if PurePosixPath(member.path).name == file
+    def _source(self, claim: Claim, file: str, label: str) -> _Source:
+        key = found_key(claim, file)
+        if key is None:
+            member = member_of(claim, file)
+            if member is None:
+                raise FileNotFoundError(file)
+            path = claim.file_of(member.path)
+            return _Source(path, "claim", member.path, lambda: sha256_of(path), lambda: check_member(claim, member))
+        identity = (claim.record.get("named") or {}).get(key)
+        copy = self._folder(claim.drop_id) / f"shared-{label}{PurePosixPath(key).suffix}"
+        if identity and identity[0] > self._large_bytes and not copy.exists():
+            # Hashed last, it is checked before and after that.
+            return _Source(
+                self._places.path_of(key),
+                "shared",
+                key,
+                lambda: sha256_unchanged(self._places, key, identity),
+                lambda: None,
             )
-        copy = self._folder(claim.drop_id) / f"shared-{role}{PurePosixPath(file).suffix}"
         if not copy.exists():
             part = copy.with_name(f".{copy.name}.part")
-            try:
-                copy_unchanged(self._inbox, shared, claim.record["named"].get(shared), part)
-            except FileNotFoundError:
-                raise Rejected(
-                    Problem("media_missing", f"{file} is gone.", "Drop it again, then the job file.")
-                ) from None
-            except Changed:
-                title = f"{file} was changed or replaced after the job that names it had been taken."
-                raise Rejected(Problem("media_changed", title, "Drop the job file again.")) from None
+            copy_unchanged(self._places, key, identity, part)
             part.replace(copy)
-        return copy
+        return _Source(copy, "work", copy.name, lambda: sha256_of(copy), lambda: None)
 
     def _folder(self, drop_id: str) -> Path:
         folder = self._work / drop_id
@@ -93,12 +136,22 @@ class Examination:
         return folder
 
 
-def _shared(claim: Claim, role: str) -> str | None:
-    """Return the path of the named file that plays a role; raises Rejected for one that no drop of ours names."""
-    path: str | None = claim.record["shared"].get(role)
-    if path is None:
-        return None
-    if PurePosixPath(path).parent != PurePosixPath(claim.home):
-        title = f"{PurePosixPath(path).name} doesn't lie beside the job file."
-        raise Rejected(Problem("media_missing", title, "Put it beside the job file and drop that again."))
-    return path
+def _check_kind(role: str, file: str, facts: MediaFacts, wanted: MediaKind) -> None:
+    # An animated GIF or WebP is a picture that can play a video.
+    moves = facts.kind is MediaKind.VIDEO or facts.frames > 1
+    if (facts.kind is wanted) or (wanted is MediaKind.VIDEO and moves):
+        return
+    title = f"{file} is a {facts.kind}, and {role} must be a {wanted}."
+    raise Rejected(Problem("media_kind", title, f"Drop a {wanted} in its place."))
+
+
+@contextmanager
+def _told(file: str) -> Iterator[None]:
+    """Say in plain words what became of a file; trouble with a disk or share passes as it is."""
+    try:
+        yield
+    except (FileNotFoundError, NotADirectoryError):
+        raise Rejected(Problem("media_missing", f"{file} is gone.", "Drop it again, then the job file.")) from None
+    except Changed:
+        title = f"{file} was changed or replaced after the job that names it had been taken."
+        raise Rejected(Problem("media_changed", title, "Drop the job file again.")) from None

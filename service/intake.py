@@ -84,6 +84,10 @@ class Intake:
         """Take up the drops that an earlier life of the daemon saw; the next look decides whether they are there."""
         self._sightings.recall(self._monotonic())
 
+    def notices(self) -> dict[str, Problem | None]:
+        """Return what the operator should know of the inbox, by code; None where there is nothing."""
+        return {"writers_unseen": self._stillness.unseen}
+
     def step(self) -> float | None:
         """Look once and do what is due; return after how many seconds something may be due again, or None."""
         now = self._monotonic()

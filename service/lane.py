@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -59,7 +59,7 @@ class Publisher(Protocol):
     def preview(self, job: Job, data: bytes) -> None:
         """Screen and show a preview beside the lane; may drop it."""
 
-    def files(self, job: Job, render: Render) -> list[tuple[str, Path]]:
+    def files(self, job: Job, render: Render) -> Iterator[tuple[str, Path]]:
         """Return (server reference, local path) of each file to upload; raises Failed where one is gone."""
 
     def busy(self) -> frozenset[str]:
@@ -204,7 +204,7 @@ class Lane:
         self._waits += 1
         self._ear.rest(wait_s)
 
-    def _files(self, job: Job, render: Render) -> list[tuple[str, Path]]:
+    def _files(self, job: Job, render: Render) -> Iterator[tuple[str, Path]]:
         # Asked before each sending, the second one after a loss too.
         self._publisher.ready()
         return self._publisher.files(job, render)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -65,6 +65,7 @@ class Publishing:
         drops_examiner: Examiner | None = None,
         check_outbox: Callable[[], None] = lambda: None,
         engine_output: Path | None = None,
+        media_roots: Sequence[Path] = (),
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._register = register
@@ -84,6 +85,7 @@ class Publishing:
             stop=self._stopping,
             check_outbox=check_outbox,
             engine_output=engine_output,
+            media_roots=media_roots,
         )
         self._lock = threading.Lock()
         self._busy: set[str] = set()
@@ -111,7 +113,7 @@ class Publishing:
         with self._lock:
             return frozenset(self._busy)
 
-    def files(self, job: Job, render: Render) -> list[tuple[str, Path]]:
+    def files(self, job: Job, render: Render) -> Iterator[tuple[str, Path]]:
         """Return (server reference, local path) of each file to upload; raises Failed where one is gone."""
         return self._results.files(job, render)
 

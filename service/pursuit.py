@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import queue
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -143,7 +143,7 @@ class Pursuit:
         self,
         connection: Connection,
         ear: Ear,
-        files: Callable[[], list[tuple[str, Path]]],
+        files: Callable[[], Iterable[tuple[str, Path]]],
         report: Callable[[RunEvent | Stalled | Moved], None],
         monotonic: Callable[[], float],
         stall_s: float = STALL_S,

@@ -6,11 +6,11 @@ import json
 import logging
 import shutil
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
-from service import __version__
+from service import __version__, uploads
 from service.comfy.client import Client
 from service.comfy.folders import models_of
 from service.comfy.protocol import OutputFile
@@ -54,6 +54,7 @@ class Results:
         stop: threading.Event,
         check_outbox: Callable[[], None],
         engine_output: Path | None,
+        media_roots: Sequence[Path] = (),
     ) -> None:
         self._register = register
         self._ending = ending
@@ -63,6 +64,7 @@ class Results:
         self._stop = stop
         self._check_outbox = check_outbox
         self._engine_output = engine_output
+        self._media_roots = media_roots
         self._made: dict[str, _Made] = {}
 
     def published(self, job: Job) -> Path | None:
@@ -203,17 +205,9 @@ class Results:
             raise Unavailable("claim_gone", title, fix)
         raise Failed(Problem("claim_gone", title, "Drop the job again, and leave that folder to Reeldrop."))
 
-    def files(self, job: Job, render: Render) -> list[tuple[str, Path]]:
-        """Return (server reference, local path) of each file to upload; raises Failed where one is gone."""
-        claim = self._claim(job)
-        found = []
-        for each in render.uploads:
-            path = claim.file_of(each["file"]) if each["where"] == "claim" else self._work / job.drop / each["file"]
-            if not path.is_file():
-                title = f"The {each['role']} that the job works on is gone from Reeldrop's work folder."
-                raise Failed(Problem("input_gone", title, "Drop the job and its media again."))
-            found.append((each["reference"], path))
-        return found
+    def files(self, job: Job, render: Render) -> Iterator[tuple[str, Path]]:
+        """Yield (server reference, local path) of each file to upload; raises Failed where one is gone or changed."""
+        return uploads.files(self._claim(job), job, render, self._work, self._media_roots)
 
 
 def _tags(job: Job, render: Render) -> dict[str, str]:

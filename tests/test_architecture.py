@@ -34,6 +34,7 @@ FLOORS: dict[str, float] = {
     "readiness": 6.5,
     "patience": 6,
     "examination": 6,
+    "uploads": 6,
     "ending": 6,
     "register": 5,
     # doors: one outside thing each
@@ -73,6 +74,7 @@ FLOORS: dict[str, float] = {
     "drops": 2,
     "node_classes": 1,
     "settling": 1,
+    "pace": 1,
     "crew": 1,
     "naming": 1,
     "schedule": 1,

@@ -13,8 +13,8 @@ def is_job_of_folder(filename: str) -> bool:
     """Tell whether a file of this name makes the folder that it lies in a drop: job.yaml, .yml or .json."""
     if filename[:4].lower() != "job.":
         return False
-    said = read_name(filename)
-    return said.kind == "job_file" and len(said.name) == len("job")
+    kind, name, _, _ = read_name(filename)
+    return kind == "job_file" and len(name) == len("job")
 
 
 def drop_folder_of(folder: str, with_job_file: Collection[str], presets: Collection[str] = ()) -> str | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 
 from service.drops.folders import drop_folder_of, is_job_of_folder, job_folders
@@ -30,7 +30,7 @@ Kind = Literal["job_file", "text", "media", "folder", "again"]
 Grouped = tuple[tuple["Candidate", ...], tuple[str, ...]]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Candidate:
     """
     Files that are one drop, by their names alone.
@@ -57,15 +57,12 @@ class Candidate:
         return leading + self.media + self.others
 
 
-_KINDS_OF_DROPS: dict[FileKind | None, Kind] = {"job_file": "job_file", "status": "again", "text": "text"}
+#: In the order in which they have the word.
+_KINDS_OF_DROPS: dict[FileKind, Kind] = {"job_file": "job_file", "status": "again", "text": "text"}
 
-
-@dataclass(slots=True)
-class _Named:
-    """The files of one folder that carry one name, each with what its own name says."""
-
-    leading: list[tuple[str, Said]] = field(default_factory=list)
-    media: list[tuple[str, Said]] = field(default_factory=list)
+# Plain tuples, as in `names`.
+_Leading = tuple[str, FileKind, str]  # path, kind, NAME
+_Medium = tuple[str, str, str | None]  # path, NAME, role
 
 
 def group(
@@ -165,77 +162,75 @@ def _group_files(
         folder, _, filename = path.rpartition("/")
         if is_junk(filename) or in_junk(folder):
             continue
-        unasked = read_name(filename).kind in {"status", "control"} or drop_folder_of(folder, with_job_file, presets)
+        unasked = read_name(filename)[0] in {"status", "control"} or drop_folder_of(folder, with_job_file, presets)
         (left if unasked else kept).append(path)
     found, others = group(kept, tasks, prompted, presets=presets, everything=True)
     return found, tuple(sorted([*left, *others]))
 
 
 def _of_folder(folder: str, members: list[str], *, with_texts: bool) -> tuple[list[Candidate], list[str]]:
-    named: dict[str, _Named] = defaultdict(_Named)
-    left: list[str] = []
+    leading: dict[str, list[_Leading]] = {}
     media: list[tuple[str, Said]] = []
+    left: list[str] = []
     for path in members:
         filename = path[len(folder) + 1 :]
         said = read_name(filename)
-        if said.kind is None or is_conflict_copy(filename) or (said.kind == "text" and not with_texts):
+        kind, name, _, _ = said
+        if kind is None or is_conflict_copy(filename) or (kind == "text" and not with_texts):
             left.append(path)
-        elif said.kind == "media":
+        elif kind == "media":
             media.append((path, said))
-        elif said.kind != "control":
-            named[fold(said.name)].leading.append((path, said))
+        elif kind != "control":
+            leading.setdefault(fold(name), []).append((path, kind, name))
         elif control_of(path) is None:
             left.append(path)
-    leading = frozenset(named)
-    for path, said in media:
-        name = fold(said.name)
+    owned: dict[str, list[_Medium]] = {}
+    for path, (_, name, whole, role) in media:
         # A job file named like the whole stem wins over the reading of its last part as a role.
-        if said.role and (whole := fold(said.whole)) in leading:
-            name = whole
-        named[name].media.append((path, said))
-    candidates: list[Candidate] = []
+        key = fold(whole) if role and fold(whole) in leading else fold(name)
+        owned.setdefault(key, []).append((path, name, role))
     task, _, grouping = folder.partition("/")
-    for same in named.values():
-        for kind, deciding, name, owned in _of_name(same, left):
-            job_file = deciding if kind in {"job_file", "again"} else None
-            text_file = deciding if kind == "text" else None
-            candidates.append(Candidate(task, grouping, name, kind, job_file, text_file, owned))
-    return candidates, left
+    found: list[Candidate] = []
+    for key, files in leading.items():
+        found += _led(task, grouping, files, tuple([path for path, _, _ in owned.pop(key, ())]), left)
+    for alone in owned.values():
+        for apart in _apart(alone):
+            paths = tuple([path for path, _, _ in apart])
+            found.append(Candidate(task, grouping, apart[0][1], "media", None, None, paths))
+    return found, left
 
 
-def _of_name(same: _Named, left: list[str]) -> Iterator[tuple[Kind, str | None, str, tuple[str, ...]]]:
-    """Yield the drops of one name: kind, deciding file, NAME, media; the first deciding file has the media."""
-    if not same.leading:
-        for media in _apart(same.media):
-            yield "media", None, media[0][1].name, tuple(path for path, _ in media)
-        return
-    owned = tuple(path for path, _ in same.media)
-    for path, said in sorted(same.leading, key=_rank):
-        if said.kind == "text" and any(each.kind != "text" for _, each in same.leading):
-            # A note beside a job file of its name: the job file has the word.
+def _led(
+    task: str, grouping: str, leading: list[_Leading], media: tuple[str, ...], left: list[str]
+) -> Iterator[Candidate]:
+    """Yield the drops of one name with deciding files: the first of them has the media, and a note has no word."""
+    has_job = any(kind != "text" for _, kind, _ in leading)
+    for path, kind, name in leading if len(leading) == 1 else sorted(leading, key=_rank):
+        if kind != "text":
+            yield Candidate(task, grouping, name, _KINDS_OF_DROPS[kind], path, None, media)
+        elif has_job:
             left.append(path)
-            continue
-        yield _KINDS_OF_DROPS[said.kind], path, said.name, owned
-        owned = ()
+        else:
+            yield Candidate(task, grouping, name, "text", None, path, media)
+        media = ()
 
 
-def _rank(leading: tuple[str, Said]) -> tuple[int, int, str]:
-    path, said = leading
-    order = ("job_file", "status", "text").index(said.kind or "")
-    return order, job_file_rank(path) if said.kind == "job_file" else 0, path
+def _rank(leading: _Leading) -> tuple[int, int, str]:
+    path, kind, _ = leading
+    return list(_KINDS_OF_DROPS).index(kind), job_file_rank(path) if kind == "job_file" else 0, path
 
 
-def _apart(media: list[tuple[str, Said]]) -> Iterator[list[tuple[str, Said]]]:
+def _apart(media: list[_Medium]) -> Iterator[list[_Medium]]:
     """Split media alone of one name: roles are one drop, and so is one of each kind; two of one kind are two drops."""
     if len(media) == 1:
         yield media
         return
-    with_role = [each for each in media if each[1].role]
+    with_role = [file for file in media if file[2]]
     if len(with_role) > 1:
         yield with_role
-        media = [each for each in media if not each[1].role]
-    pictures = [each for each in media if media_kind(each[0]) is MediaKind.PICTURE]
-    videos = [each for each in media if media_kind(each[0]) is MediaKind.VIDEO]
+        media = [file for file in media if not file[2]]
+    pictures = [file for file in media if media_kind(file[0]) is MediaKind.PICTURE]
+    videos = [file for file in media if media_kind(file[0]) is MediaKind.VIDEO]
     for number in range(max(len(pictures), len(videos))):
         yield pictures[number : number + 1] + videos[number : number + 1]
 

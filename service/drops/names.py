@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Literal
 
 from service.drops.junk import in_junk
 from service.job import MediaKind
@@ -27,13 +27,9 @@ _MEDIA = {
 _KINDS = {extension: kind for kind, extensions in _MEDIA.items() for extension in extensions}
 
 
-class Said(NamedTuple):
-    """What a file's name says; `whole` is NAME where a last part that could be a role is taken for a part of it."""
-
-    kind: FileKind | None
-    name: str
-    whole: str
-    role: str | None = None
+#: What a file's name says: its kind, its NAME, its whole stem (the same but for media with a role), its role. A plain
+#: tuple, for there may be one for each of 100,000 files, and the garbage collector walks over anything more.
+Said = tuple[FileKind | None, str, str, str | None]
 
 
 @dataclass(frozen=True)
@@ -51,7 +47,7 @@ def read_name(filename: str) -> Said:
     if filename[-4:].lower() == ".txt":
         stem = filename[:-4]
         said = _read(stem)
-        return said if said.kind in _FORGIVEN else Said("text", stem, stem)
+        return said if said[0] in _FORGIVEN else ("text", stem, stem, None)
     return _read(filename)
 
 
@@ -68,7 +64,7 @@ def grouping_of(path: str) -> str:
 
 def name_of(path: str) -> str:
     """Return the NAME that a dropped file gives its drop: without its extension and its role, otherwise exact."""
-    return read_name(path.rpartition("/")[2]).name
+    return read_name(path.rpartition("/")[2])[1]
 
 
 def said_by(first: str, folder: str | None = None) -> tuple[str, str, str]:
@@ -97,7 +93,7 @@ def role_in_folder(path: str) -> str | None:
 
 def is_control(filename: str) -> bool:
     """Tell whether a file of this name is an order to the daemon: PAUSE, or NAME.cancel."""
-    return read_name(filename).kind == "control"
+    return read_name(filename)[0] == "control"
 
 
 def control_of(path: str) -> Control | None:
@@ -108,13 +104,13 @@ def control_of(path: str) -> Control | None:
     such files mean nothing. Whether the first folder is a task is for the caller to know.
     """
     folder, _, filename = path.rpartition("/")
-    said = read_name(filename)
+    kind, name, _, _ = read_name(filename)
     # A dot in front hides a file from the person who would have to see that it is there.
-    if said.kind != "control" or filename.startswith(".") or in_reserved(folder) or in_junk(folder):
+    if kind != "control" or filename.startswith(".") or in_reserved(folder) or in_junk(folder):
         return None
-    if not said.name:
+    if not name:
         return Control("pause", folder, "") if "/" not in folder else None
-    return Control("cancel", folder, said.name) if folder else None
+    return Control("cancel", folder, name) if folder else None
 
 
 def in_reserved(folder: str) -> bool:
@@ -130,18 +126,16 @@ def job_file_rank(path: str) -> int:
 def _read(filename: str) -> Said:
     stem, dot, extension = filename.rpartition(".")
     extension = extension.lower()
-    if dot and extension in _KINDS:
+    if not dot:
+        return ("control", "", "", None) if extension == "pause" else (None, filename, filename, None)
+    if extension in _KINDS:
         name, role = _split_role(stem)
-        return Said("media", name, stem, role)
-    if dot and extension in _JOB_FILES:
+        return "media", name, stem, role
+    if extension in _JOB_FILES:
         if extension == "json" and stem[-7:].lower() == ".status":
-            return Said("status", stem[:-7], stem)
-        return Said("job_file", stem, stem)
-    if dot and extension == "cancel":
-        return Said("control", stem, stem)
-    if not dot and extension == "pause":
-        return Said("control", "", "")
-    return Said(None, stem if dot else filename, stem)
+            return "status", stem[:-7], stem, None
+        return "job_file", stem, stem, None
+    return "control" if extension == "cancel" else None, stem, stem, None
 
 
 def _split_role(stem: str) -> tuple[str, str | None]:

@@ -109,11 +109,35 @@ class Examiner:
         answer, _ = self._ask("screen", deadline_s, trouble.name_of(path), path=str(path))
         return Screening(**answer)
 
-    def prepare(self, path: Path, target: Path) -> MediaFacts:
-        """Write a picture's first frame to `target`, whole or not at all: upright 8-bit RGB PNG without metadata."""
+    def prepare(self, path: Path, target: Path) -> tuple[MediaFacts, list[str]]:
+        """Write a picture's first frame to `target`, whole or not at all: upright 8-bit RGB PNG without metadata.
+
+        Returns what was written and a line for each thing that was left out.
+        """
         name = trouble.name_of(path)
         answer, _ = self._ask("prepare", self._deadlines.screen_s, name, path=str(path), target=str(target))
-        return _facts(answer)
+        return _facts(answer[0]), list(answer[1])
+
+    def prepare_video(
+        self, path: Path, target: Path, facts: MediaFacts, large_bytes: int
+    ) -> tuple[MediaFacts, list[str], bool]:
+        """Write a video or animation to `target` as an MP4 that every loader reads: upright, at a constant rate.
+
+        Returns what it is, a line for each change, and whether it was written: one of more than `large_bytes` that
+        needs no change is used where it lies.
+        """
+        seconds = facts.seconds or 0
+        deadline_s = min(self._deadlines.video_s + seconds * self._deadlines.video_s_for_s, self._deadlines.longest_s)
+        name = trouble.name_of(path)
+        answer, _ = self._ask(
+            "prepare_video", deadline_s, name, path=str(path), target=str(target), large_bytes=large_bytes
+        )
+        return _facts(answer[0]), list(answer[1]), bool(answer[2])
+
+    def tags(self, path: Path) -> dict[str, str]:
+        """Return what a video's container says about it, at most a megabyte; raises Rejected for what is no video."""
+        answer, _ = self._ask("tags", self._deadlines.probe_s, trouble.name_of(path), path=str(path))
+        return dict(answer)
 
     def verify(self, path: Path, expected: Expected) -> tuple[MediaFacts, list[str]]:
         """Decode a result to its end: what it is, and warnings; raises Failed if it isn't what was asked for."""

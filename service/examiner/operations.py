@@ -13,7 +13,7 @@ import av.logging
 from service.errors import Problem, Rejected, Unavailable
 from service.examiner.classifier import Classifier
 from service.job import Expected, MediaFacts, MediaKind, Screening
-from service.media import facts, formats, pictures, trouble, verification
+from service.media import clips, facts, formats, pictures, preparing, trouble, verification
 
 if TYPE_CHECKING:
     from service.media.frames import Rgb
@@ -49,14 +49,25 @@ class Operations:
         return asdict(_highest((number, _score(classifier, rgb)) for number, rgb in facts.sampled(Path(path)))), b""
 
     def prepare(self, *, path: str, target: str, payload: bytes) -> Result:
-        """Write a picture's first frame as an upright RGB PNG."""
+        """Write a picture's first frame as an upright RGB PNG; answers its facts and what was left out."""
         del payload
         format_name = formats.read_format(Path(path))
         if format_name not in formats.PICTURES:
             title = f"{trouble.name_of(Path(path))} is a video where a picture is needed."
             raise Rejected(Problem("media_mislabelled", title, "Drop a picture."))
-        pictures.save_upright(Path(path), format_name, Path(target))
-        return _plain(facts.probe(Path(target))), b""
+        lines = pictures.save_upright(Path(path), format_name, Path(target))
+        return [_plain(facts.probe(Path(target))), lines], b""
+
+    def prepare_video(self, *, path: str, target: str, large_bytes: int, payload: bytes) -> Result:
+        """Write a video or animation as an MP4 that every loader reads; answers its facts, what changed, if written."""
+        del payload
+        found, lines, made = preparing.prepare(Path(path), Path(target), large_bytes)
+        return [_plain(found), lines, made], b""
+
+    def tags(self, *, path: str, payload: bytes) -> Result:
+        """Return what a video's container says about it."""
+        del payload
+        return clips.tags(Path(path)), b""
 
     def verify(self, *, path: str, expected: dict[str, Any], payload: bytes) -> Result:
         """Check a result against what was asked."""

@@ -14,7 +14,7 @@ from av.codec.context import ThreadType
 from av.stream import Disposition
 
 from service.job import MediaFacts, MediaKind
-from service.media import frames, trouble
+from service.media import formats, frames, trouble
 
 if TYPE_CHECKING:
     from av.container import InputContainer
@@ -27,6 +27,7 @@ _DEMUXERS = {"mp4": "mov", "mov": "mov", "mkv": "matroska", "webm": "matroska", 
 _COUNT_S = 2.0
 #: Without key frames to seek to, reaching the last of more frames than this takes longer than probing may.
 _REACHABLE_FRAMES = 300
+_MOST_TAGS, _TAG_CHARACTERS = 64, 100_000
 
 
 @contextmanager
@@ -109,6 +110,15 @@ def describe(clip: frames.Clip, found: frames.Index | None, first: VideoFrame) -
         codec=clip.stream.codec_context.codec.canonical_name,
         audio=bool(clip.container.streams.audio),
     )
+
+
+def tags(path: Path) -> dict[str, str]:
+    """Return the container's own metadata; what is larger than anything that we write is left out."""
+    with open_clip(path, formats.read_format(path)) as clip:
+        found = {
+            str(key): str(value) for key, value in clip.container.metadata.items() if len(value) <= _TAG_CHARACTERS
+        }
+        return dict(list(found.items())[:_MOST_TAGS])
 
 
 def _check_last(clip: frames.Clip, found: frames.Index) -> None:

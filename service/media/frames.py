@@ -50,6 +50,8 @@ class Index:
     time_base: Fraction
     in_order: bool
     audio_packets: int
+    #: Some frames are there to decode others and are not shown, as cuts without encoding leave them.
+    trimmed: bool = False
 
     @property
     def times_s(self) -> list[float]:
@@ -65,10 +67,11 @@ def index(clip: Clip, *, budget_s: float | None = None) -> Index | None:
     until = time.monotonic() + budget_s if budget_s is not None else float("inf")
     pts: array[int] = array("q")
     keys: array[int] = array("q")
-    audio, corrupt, timeless, end_s = 0, 0, False, 0.0
-    _rewind(clip)
+    audio, corrupt, timeless, unseen, end_s = 0, 0, False, 0, 0.0
+    rewind(clip)
     for packet in clip.container.demux(clip.stream, *clip.container.streams.audio):
         if packet.size == 0 or packet.is_discard:
+            unseen += packet.size > 0 and packet.stream_index == clip.stream.index
             continue
         if time.monotonic() > until:
             return None
@@ -85,13 +88,13 @@ def index(clip: Clip, *, budget_s: float | None = None) -> Index | None:
             keys.append(pts[-1])
     if not pts:
         raise trouble.unreadable(clip.name, "no frame was found")
-    if corrupt or _ends_early(clip, len(pts), end_s):
+    if corrupt or _ends_early(clip, len(pts) + unseen, end_s):
         raise trouble.cut_off(clip.name, f"{len(pts)} frames are there")
     ordered = array("q", sorted(pts))
     repeated = any(one == following for one, following in pairwise(ordered))
     # AVI stores no presentation times; what its demuxer makes up for reordered frames differs from the decoder's.
     in_order = timeless or repeated or (clip.format_name == "avi" and len(keys) < len(pts))
-    return Index(ordered, array("q", sorted(keys)), clip.stream.time_base or Fraction(1), in_order, audio)
+    return Index(ordered, array("q", sorted(keys)), clip.stream.time_base or Fraction(1), in_order, audio, unseen > 0)
 
 
 def whole_index(clip: Clip) -> Index:
@@ -112,7 +115,7 @@ def _ends_early(clip: Clip, count: int, end_s: float) -> bool:
 
 def first(clip: Clip) -> VideoFrame:
     """Decode the first frame; raises Rejected if there is none."""
-    _rewind(clip)
+    rewind(clip)
     frame = next(_decoded(clip), None)
     if frame is None:
         raise trouble.unreadable(clip.name, "no frame can be decoded")
@@ -123,7 +126,7 @@ def frames_at(clip: Clip, found: Index, wanted: Sequence[int]) -> Iterator[tuple
     """Decode the frames of these ascending numbers: (number, frame); one that can't be decoded is left out."""
     if found.in_order:
         numbers = set(wanted)
-        _rewind(clip)
+        rewind(clip)
         yield from ((number, frame) for number, frame in enumerate(_decoded(clip)) if number in numbers)
         return
     reader = _Reader(clip, found)
@@ -163,7 +166,7 @@ class _Reader:
 
     def _seek(self, key: int | None) -> None:
         if key is None:
-            _rewind(self._clip)
+            rewind(self._clip)
         else:
             self._clip.container.seek(key, stream=self._clip.stream)
         self._decoded, self._current = _decoded(self._clip), None
@@ -177,7 +180,8 @@ def _stamp(frame: VideoFrame) -> int:
     return frame.pts if frame.pts is not None else -1
 
 
-def _rewind(clip: Clip) -> None:
+def rewind(clip: Clip) -> None:
+    """Go back to where the clip begins."""
     clip.container.seek(min(0, clip.container.start_time or 0))
 
 

@@ -46,6 +46,8 @@ _SRGB = ImageCms.createProfile("sRGB")
 _ORIENTATION = 0x0112
 #: Larger pictures are only opened while probing; decoding takes longer than that may, so screening finds their damage.
 _PROBED_PIXELS = 24_000_000
+#: Browsers show a frame that asks for no more than this for a tenth of a second, and animations are made by that.
+_SHORTEST_MS, _INSTEAD_MS = 10, 100.0
 
 
 @contextmanager
@@ -120,16 +122,39 @@ def frames(path: Path, format_name: str, keep: Callable[[int, float], bool]) -> 
             time_ms += image.info.get("duration", 0)
 
 
-def save_upright(path: Path, format_name: str, target: Path) -> tuple[int, int]:
-    """Write the first frame as an upright 8-bit RGB PNG without any metadata and return its width and height."""
+def steps_ms(path: Path, format_name: str) -> list[float]:
+    """Return how long each frame of an animation is shown, in milliseconds; no pixel is kept."""
+    with open_picture(path, format_name, name=trouble.name_of(path)) as image:
+        found = []
+        for number in range(frame_count(image, format_name)):
+            image.seek(number)
+            if format_name != "gif":
+                image.load()  # these tell a frame's time once it is decoded
+            asked = float(image.info.get("duration", 0))
+            found.append(asked if asked > _SHORTEST_MS else _INSTEAD_MS)
+    return found
+
+
+def save_upright(path: Path, format_name: str, target: Path) -> list[str]:
+    """Write the first frame as an upright 8-bit RGB PNG without any metadata; return a line for each thing left out."""
     with open_picture(path, format_name, name=trouble.name_of(path)) as image:
         image.load()
+        lines = list(_left_out(image, format_name))
         clean = to_rgb(image)
     draft = target.with_name(f".{target.name}.part")
     clean.info.clear()
     clean.save(draft, format="PNG", compress_level=1)
     draft.replace(target)
-    return clean.size
+    return lines
+
+
+def _left_out(image: Image.Image, format_name: str) -> Iterator[str]:
+    if frame_count(image, format_name) > 1:
+        yield "it moves, and its first frame is used"
+    elif format_name == "tiff" and getattr(image, "n_frames", 1) > 1:
+        yield "it has several pages, and the first one is used"
+    if image.has_transparency_data:
+        yield "what is transparent in it became white"
 
 
 def to_jpeg(data: bytes, format_name: str, *, longest: int, quality: int) -> tuple[bytes, Rgb]:

@@ -82,7 +82,8 @@ def test_a_picture_is_screened_and_prepared(examiner, tmp_path):
     Image.new("RGB", (90, 60), MARKER).save(tmp_path / "a.heic")
     found = examiner.probe(tmp_path / "a.heic")
     assert examiner.screen(tmp_path / "a.heic", found).hit
-    made = examiner.prepare(tmp_path / "a.heic", tmp_path / "a.png")
+    made, lines = examiner.prepare(tmp_path / "a.heic", tmp_path / "a.png")
+    assert lines == []
     assert (made.container, made.width, made.height, made.kind) == ("png", 90, 60, MediaKind.PICTURE)
     assert [path.name for path in tmp_path.glob("*.part")] == []
 

@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from service.inbox.named import Changed, copy_unchanged
+from service.inbox.named import Changed, Places, copy_unchanged
 from service.inbox.trust import check_drop
 from tests.inbox.world import JOB, PICTURE, World
 
@@ -116,7 +116,7 @@ def identity(path):
 
 def test_a_named_file_is_copied_as_it_was_seen(world, tmp_path):
     picture = world.drop(PICTURE)
-    copy_unchanged(world.inbox, PICTURE, identity(picture), tmp_path / "copy")
+    copy_unchanged(Places(world.inbox), PICTURE, identity(picture), tmp_path / "copy")
     assert (tmp_path / "copy").read_bytes() == picture.read_bytes()
 
 
@@ -142,9 +142,9 @@ def test_a_named_file_that_is_another_one_by_now_is_not_read(world, tmp_path, ch
         path.parent.rename(aside)
         path.parent.symlink_to(aside)
     with pytest.raises(Changed):
-        copy_unchanged(world.inbox, PICTURE, seen, tmp_path / "copy")
+        copy_unchanged(Places(world.inbox), PICTURE, seen, tmp_path / "copy")
 
 
 def test_a_named_file_that_is_gone_is_gone(world, tmp_path):
     with pytest.raises(FileNotFoundError):
-        copy_unchanged(world.inbox, PICTURE, [1, 2, 3], tmp_path / "copy")
+        copy_unchanged(Places(world.inbox), PICTURE, [1, 2, 3], tmp_path / "copy")
