@@ -3,162 +3,38 @@
 from __future__ import annotations
 
 import logging
-import os
-import secrets
-import socket
 import threading
 import time
-import uuid
-from collections.abc import Callable, Mapping
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable
 
-from service.admission import Admission
-from service.beginning import meet_root, prepare_folders, refuse_offline
+from service.building import Rooms
 from service.config import Config
-from service.crew import Crew
-from service.disk import Disk
-from service.ending import Ending
 from service.errors import Problem, Unavailable
-from service.examination import Examination
-from service.examiner import Classifier, Examiner, OpenNsfw
-from service.housekeeping import Housekeeping
-from service.inbox.claim import Claims
-from service.inbox.lease import Lease, take
-from service.inbox.roots import marker
-from service.inbox.watch import Watch
-from service.intake import Intake
-from service.job import LIVE, Hold, Job, State, new_id
-from service.lane import Lane, Server
-from service.library import load
-from service.outbox import Outbox
-from service.publishing import Publishing
+from service.examiner import Classifier, OpenNsfw
+from service.job import Hold
 from service.recovery import recover
-from service.register import Register
-from service.servers import servers_of
-from service.store import Store, utc_now
+from service.store import utc_now
 
 LOG = logging.getLogger(__name__)
 #: Everything together is given this long to end; what it was doing is found again at the next start.
 _STOP_S = 4.0
+#: What commands and control files ask is looked for this often.
+_ATTEND_S = 1.0
 
 
 class Fallen(Exception):
     """A thread of the daemon has ended by itself; the service manager must start the daemon again."""
 
 
-def fresh_id() -> str:
-    """Return a new id; ids sort by the time they were made."""
-    return new_id(time.time_ns() // 1_000_000, secrets.randbits(74))
-
-
-class App:
+class App(Rooms):
     """One daemon over one inbox, from `open` to `close`."""
 
     def __init__(self, config: Config, *, classifier: Callable[[], Classifier] = OpenNsfw) -> None:
-        self.config = config
-        self._stop = threading.Event()
-        self._wake = threading.Event()
-        self._classifier = classifier
+        super().__init__(config, classifier)
         self._threads: list[threading.Thread] = []
-        self._fallen: list[str] = []
         self._noticed: dict[str, Problem | None] = {}
-        self.lanes: list[Lane] = []
-        #: Called with each job right after its change was saved and shown; must be quick.
-        self.on_change: Callable[[Job], None] | None = None
         #: Called once when everything is running.
         self.on_start: Callable[[], None] | None = None
-
-    def open(self) -> None:
-        """Take the inbox and build every room; raises Unavailable with the cure where something is missing."""
-        config = self.config
-        prepare_folders(config)
-        self.lease: Lease = take(config.inbox_dir, config.state_dir)
-        self.store = Store(config.state_dir / "reeldrop.db")
-        for root in (config.inbox_dir, config.output_dir):
-            meet_root(root, self.store)
-        self.library = load(config)
-        for task in self.library.tasks:
-            (config.inbox_dir / task).mkdir(exist_ok=True)
-        daemon = f"{socket.gethostname()}/{os.getpid()}"
-        self.outbox = Outbox(config.output_dir, Disk(before=refuse_offline(config.output_dir)))
-        self.register = Register(self.store, self.outbox, daemon, time.monotonic)
-        if self.on_change:
-            self.register.listen(self.on_change)
-        work = config.state_dir / "work"
-        self.ending = Ending(self.register, config.inbox_dir, work)
-        self._claims = Claims(config.inbox_dir, self.lease.host, self.lease.boot, self.lease.epoch)
-        self._drops_examiner = Examiner("drops", self._classifier, temporary=config.temp_dir)
-        self._results_examiner = Examiner("results", self._classifier, temporary=config.temp_dir, results=True)
-        servers, self._engine = servers_of(config)
-        # One crew for each examiner: many photos dropped at once must not keep finished renders waiting.
-        self._admitting = Crew("admission", 2, self._fallen.append)
-        self._publishers = Crew("publishing", 3, self._fallen.append)
-        self.publishing = Publishing(
-            self.register,
-            self.ending,
-            self.outbox,
-            self._results_examiner,
-            work,
-            self._publishers,
-            self._wake_lanes,
-            drops_examiner=self._drops_examiner,
-            check_outbox=lambda: self._check_root(config.output_dir),
-            engine_output=self._engine.output if self._engine else None,
-            media_roots=tuple(map(Path, config.media_roots)),
-        )
-        self._build_lanes(servers)
-        self._build_intake(work)
-        self.housekeeping = Housekeeping(config, self._wake.set)
-
-    def _build_lanes(self, servers: Mapping[str, Server]) -> None:
-        self.lanes = [
-            Lane(
-                name,
-                server,
-                self.register,
-                self.ending,
-                self.publishing,
-                monotonic=time.monotonic,
-                new_client_id=lambda: uuid.uuid4().hex,
-            )
-            for name, server in servers.items()
-        ]
-
-    def _build_intake(self, work: Path) -> None:
-        self.admission = Admission(
-            self.library,
-            self.register,
-            self.ending,
-            Examination(self._drops_examiner, self.config.inbox_dir, work, tuple(map(Path, self.config.media_roots))),
-            self._admitting,
-            object_info=self._object_info,
-            queued=self._wake_lanes,
-            new_id=fresh_id,
-            new_prompt_id=lambda: str(uuid.uuid4()),
-            draw_seed=lambda: secrets.randbelow(1 << 53),
-        )
-        self.intake = Intake(
-            self.config.inbox_dir,
-            self.config,
-            self.library,
-            self.register,
-            self._claims,
-            self.ending,
-            self.admission.admit,
-            monotonic=time.monotonic,
-            new_id=fresh_id,
-        )
-        self.watch = Watch(self.config.inbox_dir, self._wake.set, self.config.watch.mode)
-
-    def _object_info(self) -> Mapping[str, Any] | None:
-        return next((lane.object_info for lane in self.lanes if lane.object_info is not None), None)
-
-    def _wake_lanes(self) -> None:
-        for lane in self.lanes:
-            lane.wake()
-        if not self.lanes:
-            self._wake.set()
 
     # life ------------------------------------------------------------------------------------------------------------
 
@@ -211,9 +87,24 @@ class App:
                 self.register.hold_queued(Hold(away.code, away.title, away.fix, utc_now()))
             except OSError as trouble:
                 LOG.warning("the inbox can't be read now: %s", trouble)
-            self._wake.wait(rescan_s if due_s is None else min(due_s, rescan_s))
+            self._rest(rescan_s if due_s is None else min(due_s, rescan_s))
+
+    def _rest(self, seconds: float) -> None:
+        """Wait for a wake or for the time; what commands and files ask for meanwhile isn't kept waiting."""
+        until_s = time.monotonic() + seconds
+        while (left_s := until_s - time.monotonic()) > 0 and not self._wake.wait(min(left_s, _ATTEND_S)):
+            self._attend()
+
+    def _attend(self) -> None:
+        """Do what somebody asks for now, whether or not the inbox can be read."""
+        try:
+            self.requests.answer_all(self.verbs)
+            self.control.look()
+        except OSError as trouble:
+            LOG.warning("what is asked can't be read or answered now: %s", trouble)
 
     def _step(self) -> float | None:
+        self._attend()
         self.admission.retry_held()
         self.publishing.retry_held()
         self.ending.close_all()
@@ -228,9 +119,6 @@ class App:
         self._check_root(self.config.inbox_dir)
         self._check_root(self.config.output_dir)
 
-    def _check_root(self, root: Path) -> None:
-        marker(root, self.store.marker(str(root)))
-
     def check(self) -> None:
         """Raise Fallen if a thread of ours has ended by itself; see to file events, note what troubles us."""
         if self._fallen:
@@ -243,9 +131,8 @@ class App:
 
     def finished(self) -> bool:
         """Return whether the newest look found nothing to do and every job that can go on by itself has ended."""
-        live = self.store.in_states(*LIVE)
-        waiting_for_media = all(job.state is State.WAITING and job.hold is not None for job in live)
-        return self.intake.settled and waiting_for_media and not self.publishing.busy() and not self.admission.held
+        resting = not self.store.can_go_on(self.control.paused_tasks)
+        return self.intake.settled and resting and not self.publishing.busy() and not self.admission.held
 
     def wake(self) -> None:
         """Look at the inbox now."""
@@ -260,9 +147,8 @@ class App:
         self._stop.set()
 
     def stuck(self) -> bool:
-        """Return whether every live job is on hold, so that only somebody else can make one go on."""
-        live = self.store.in_states(*LIVE)
-        return bool(live) and self.intake.settled and all(job.hold is not None for job in live)
+        """Return whether there are live jobs and only somebody else can make one go on."""
+        return self.intake.settled and self.store.is_stuck(self.control.paused_tasks)
 
     def close(self) -> None:
         """Stop every thread and child; nothing is lost, for stopping is a crash that we chose."""

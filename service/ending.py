@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from service.inbox.giveback import give_back
 from service.inbox.record import Claim
-from service.job import LIVE, Job, State
+from service.job import Job, State
 from service.register import Register
 
 LOG = logging.getLogger(__name__)
@@ -51,9 +51,8 @@ class Ending:
 
     def tidy(self) -> None:
         """Remove the work folders of what is over; an earlier life may have died before it did."""
-        live = {name for job in self._store.in_states(*LIVE) for name in (job.id, job.drop)}
         for folder in self._work.iterdir() if self._work.is_dir() else ():
-            if folder.name not in live:
+            if not self._store.is_live(folder.name):
                 shutil.rmtree(folder, ignore_errors=True)
 
     def close(self, drop_id: str) -> bool:

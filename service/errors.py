@@ -83,3 +83,9 @@ def internal_problem(doing: str) -> Problem:
         f"Reeldrop made a mistake of its own while {doing}.",
         "Drop it again; if it happens again, report it with the lines of the daemon's log.",
     )
+
+
+def cancelled_problem() -> Problem:
+    """Return what people are told of a job that was cancelled because somebody asked for it."""
+    fix = "Run `reeldrop retry NAME`, or move the files beside this note up again, to have it rendered after all."
+    return Problem("cancelled", "It was cancelled.", fix)

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
-from service.comfy.client import Client
 from service.comfy.folders import models_of
-from service.comfy.protocol import POST_DEADLINE_S, Errored, OutputFile, Run, Succeeded
+from service.comfy.protocol import POST_DEADLINE_S, Errored, Run, Succeeded
 from service.comfy.socket import Disconnected
+from service.connection import Connection, Ear, Stopped
 from service.disk_trouble import unavailable_of
 from service.ending import Ending
-from service.errors import Failed, Problem, Rejected, Unavailable, error_of, internal_problem
+from service.errors import Failed, Problem, Rejected, Unavailable, cancelled_problem, error_of, internal_problem
 from service.job import Hold, Job, Render, State
-from service.pursuit import STALL_S, Connection, Ear, Pursuit, Stopped
+from service.neighbours import Publisher, Server
+from service.pursuit import STALL_S, Pursuit, Withdrawn
 from service.register import Register
 from service.report import Report
-from service.schedule import next_job
+from service.schedule import next_of
 from service.store import ForbiddenMove, utc_now
 
 LOG = logging.getLogger(__name__)
@@ -27,43 +28,6 @@ _IDLE_PROBE_S = 30.0
 _BACKOFF_S = (0.5, 1.0, 2.0, 5.0, 10.0)
 #: An engine of ours that dies this often under one job is felled by that job.
 _DEATHS_JUDGED = 2
-
-
-class Server(Protocol):
-    """Where the lane's ComfyUI is."""
-
-    @property
-    def embedded(self) -> bool:
-        """Whether it is a child of ours."""
-
-    @property
-    def life(self) -> int:
-        """Which of its lives it lives, as far as we start it ourselves."""
-
-    def url(self) -> str:
-        """Return the base URL; raises Unavailable while there is none."""
-
-
-class Publisher(Protocol):
-    """What takes over a finished prompt."""
-
-    def ready(self) -> None:
-        """Return if what is sent now can be screened when it comes back; raises Unavailable if not."""
-
-    def publish(self, job: Job, render: Render, outputs: tuple[OutputFile, ...], client: Client) -> None:
-        """Fetch, verify, screen, mark and publish beside the lane."""
-
-    def published(self, job: Job) -> Path | None:
-        """Return the job's result where an earlier life has published it, otherwise None."""
-
-    def preview(self, job: Job, data: bytes) -> None:
-        """Screen and show a preview beside the lane; may drop it."""
-
-    def files(self, job: Job, render: Render) -> Iterator[tuple[str, Path]]:
-        """Return (server reference, local path) of each file to upload; raises Failed where one is gone."""
-
-    def busy(self) -> frozenset[str]:
-        """Return the jobs that are being published."""
 
 
 class Lane:
@@ -79,6 +43,7 @@ class Lane:
         *,
         monotonic: Callable[[], float],
         new_client_id: Callable[[], str],
+        paused: Callable[[], Collection[str]] = tuple,
         stall_s: float = STALL_S,
     ) -> None:
         self.name = name
@@ -89,6 +54,7 @@ class Lane:
         self._publisher = publisher
         self._monotonic = monotonic
         self._new_client_id = new_client_id
+        self._paused = paused
         #: A render that doesn't move for this long holds: "stalled".
         self.stall_s = stall_s
         self._ear = Ear()
@@ -163,9 +129,15 @@ class Lane:
         self._disconnect()
         hold = Hold(away.code, away.title, away.fix, utc_now())
         self._register.hold_queued(hold)
-        for job in self._store.in_states(State.RUNNING):
-            if job.backend == self.name and job.id not in self._publisher.busy():
-                self._register.hold(job.id, hold)
+        busy = self._publisher.busy()
+        for job_id in self._store.running_on(self.name):
+            if job_id in busy:
+                continue
+            if away.refused and self._store.asked_to_cancel(job_id):
+                # Its process is gone, and with it the prompt.
+                self._cancel(job_id)
+            else:
+                self._register.hold(job_id, hold)
         LOG.log(logging.DEBUG if self._failures else logging.WARNING, "%s: %s", self.name, away)
         wait_s = _BACKOFF_S[min(self._failures, len(_BACKOFF_S) - 1)]
         self._failures += 1
@@ -174,14 +146,24 @@ class Lane:
     # its jobs --------------------------------------------------------------------------------------------------------
 
     def _work(self, connection: Connection) -> None:
-        # Asked before the states: a job that ends meanwhile must not look like one that nobody works on.
-        busy = self._publisher.busy()
-        running = self._store.in_states(State.RUNNING)
-        job = next_job(running + self._store.in_states(State.QUEUED, limit=1), self.name, busy)
+        job = self._left_running() or self._next_queued()
         if job is None:
             self._rest()
         elif job.state is State.RUNNING or self._may_send():
             self._judge(job, connection)
+
+    def _left_running(self) -> Job | None:
+        """Return a running job of this backend that nobody works on: its prompt may be in the server already."""
+        # Asked before the states: a job that ends meanwhile must not look like one that nobody works on.
+        busy = self._publisher.busy()
+        left = (job_id for job_id in self._store.running_on(self.name) if job_id not in busy)
+        return next((job for job_id in left if (job := self._store.get(job_id)) and job.state is State.RUNNING), None)
+
+    def _next_queued(self) -> Job | None:
+        paused = self._paused()
+        tasks = [] if "" in paused else [task for task in self._store.queued_tasks() if task not in paused]
+        turn = next_of(self._store.heads(tasks), self._store.last_started(tasks))
+        return self._store.get(turn.id) if turn else None
 
     def _may_send(self) -> bool:
         """Return whether what is sent now can be screened; where not, everything that is queued holds for a while."""
@@ -263,9 +245,12 @@ class Lane:
             Report(self._register, self._publisher.preview, job, self._monotonic, self._server.embedded),
             self._monotonic,
             self.stall_s,
+            cancelled=lambda: self._store.asked_to_cancel(job.id),
         )
         verdict = pursuit.run(job, render, self._run_of(render, sent_before=sent_before), sent_before=sent_before)
-        if isinstance(verdict, Succeeded):
+        if isinstance(verdict, Withdrawn) or self._store.asked_to_cancel(job.id):
+            self._cancel(job.id)
+        elif isinstance(verdict, Succeeded):
             self._publisher.publish(job, render, verdict.outputs, connection.client)
         elif isinstance(verdict, Errored):
             self._fail(job, verdict.problem)
@@ -295,6 +280,12 @@ class Lane:
         if deaths >= _DEATHS_JUDGED:
             title = f"The engine died {deaths} times while it rendered this job."
             self._fail(job, Problem("engine_died", title, "Ask for fewer frames or a smaller size, then retry."))
+
+    def _cancel(self, job_id: str) -> None:
+        job = self._store.get(job_id)
+        if job is not None:
+            self._publisher.forget(job)
+            self._ending.end(job_id, State.CANCELLED, error=error_of([cancelled_problem()]))
 
     def _fail(self, job: Job, *problems: Problem) -> None:
         self._ending.end(job.id, State.FAILED, error=error_of(problems))

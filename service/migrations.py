@@ -59,6 +59,19 @@ def whole_drop_contract(database: Database) -> None:
     )
 
 
+@MIGRATIONS()
+def turns(database: Database) -> None:
+    """Find whose turn it is, what is to be cancelled and where jobs are live without reading the whole queue."""
+    database.execute(
+        "CREATE INDEX jobs_turn ON jobs (task, priority DESC, number) WHERE state = 'queued' AND kind = 'job'"
+    )
+    database.execute("CREATE INDEX jobs_started ON jobs (task, started_at) WHERE kind = 'job'")
+    database.execute("CREATE INDEX jobs_cancel ON jobs (cancel) WHERE cancel = 1")
+    database.execute(
+        "CREATE INDEX jobs_folder ON jobs (task, grouping) WHERE state IN ('waiting', 'queued', 'running')"
+    )
+
+
 def folded(task: str, grouping: str, name: str) -> str:
     """Return what two outbox names share when they clash, folders and all."""
     return fold("/".join(part for part in (task, grouping, name) if part))

@@ -12,17 +12,16 @@ from typing import Any
 
 from service.comfy.client import Client
 from service.comfy.protocol import OutputFile
+from service.connection import PREVIEW_ENGINE
 from service.crew import Crew
-from service.disk import sha256_of
 from service.disk_trouble import unavailable_of
 from service.ending import Ending
-from service.errors import Failed, Problem, Rejected, Unavailable, error_of, internal_problem
+from service.errors import Failed, Problem, Rejected, Unavailable, cancelled_problem, error_of, internal_problem
 from service.examiner import Examiner
 from service.job import Hold, Job, MediaFacts, Render, State
 from service.outbox import Outbox
-from service.pursuit import PREVIEW_ENGINE
 from service.register import Register
-from service.results import Results
+from service.results import Cancelled, Published, Results
 from service.store import ForbiddenMove, utc_now
 
 LOG = logging.getLogger(__name__)
@@ -82,13 +81,15 @@ class Publishing:
             outbox,
             examiner,
             work,
-            stop=self._stopping,
+            stop_of=self._stop_of,
             check_outbox=check_outbox,
             engine_output=engine_output,
             media_roots=media_roots,
         )
         self._lock = threading.Lock()
         self._busy: set[str] = set()
+        #: What cuts off the work for one job, by its id; all of them are set when everything stops.
+        self._stops: dict[str, threading.Event] = {}
         #: What waits for space, rights, a screen or a share, by job: when it is tried again, and what it is.
         self._held: dict[str, tuple[float, _Finished]] = {}
         self._tries: dict[str, int] = {}
@@ -100,6 +101,25 @@ class Publishing:
     def stop(self) -> None:
         """Cut off every copy and every ffmpeg at once; what they were doing is found again at the next start."""
         self._stopping.set()
+        with self._lock:
+            for stop in self._stops.values():
+                stop.set()
+
+    def cancel(self, job_id: str) -> None:
+        """Cut off what is being done for a job that somebody asked to cancel, and end it; returns at once."""
+        with self._lock:
+            if job_id in self._stops:
+                self._stops[job_id].set()
+            held = self._held.pop(job_id, None)
+        if held is not None:
+            self._pool.submit(self._finish, held[1])
+
+    def _stop_of(self, job: Job) -> threading.Event:
+        with self._lock:
+            stop = self._stops.setdefault(job.id, threading.Event())
+            if self._stopping.is_set():
+                stop.set()
+            return stop
 
     # what the lanes ask ----------------------------------------------------------------------------------------------
 
@@ -117,9 +137,13 @@ class Publishing:
         """Return (server reference, local path) of each file to upload; raises Failed where one is gone."""
         return self._results.files(job, render)
 
-    def published(self, job: Job) -> Path | None:
-        """Return the job's result where an earlier life has published it, otherwise None; raises Unavailable."""
-        return self._results.published(job)
+    def published(self, job: Job) -> bool:
+        """Return whether an earlier life has published the job's result; raises Unavailable where none can tell."""
+        return self._results.published(job) is not None
+
+    def forget(self, job: Job) -> None:
+        """Throw away what there is of a job's result in our work folder and in our own engine's."""
+        self._results.forget(job)
 
     def publish(self, job: Job, render: Render, outputs: tuple[OutputFile, ...], client: Client) -> None:
         """Fetch, verify, screen, mark and publish beside the lane; returns at once. A published job is only ended."""
@@ -180,7 +204,9 @@ class Publishing:
         try:
             self._publish(finished)
         except Failed as failed:
-            self._fail(job, failed.problem)
+            self._end(job, State.FAILED, failed.problem)
+        except Cancelled:
+            self._end(job, State.CANCELLED, cancelled_problem())
         except Unavailable as away:
             self._keep(finished, away)
             return
@@ -192,8 +218,9 @@ class Publishing:
             self._results.forget(job)
         except Exception:  # a fault of ours fails the job, never the daemon
             LOG.exception("%s: a fault in Reeldrop while publishing it", job.name)
-            self._fail(job, internal_problem("publishing it"))
+            self._end(job, State.FAILED, internal_problem("publishing it"))
         with self._lock:
+            self._stops.pop(job.id, None)
             self._busy.discard(job.id)
             self._blind.discard(job.id)
             self._tries.pop(job.id, None)
@@ -202,6 +229,12 @@ class Publishing:
         if self._stopping.is_set():
             return
         job_id = finished.job.id
+        if away.code == "stopping":
+            # Cut off for the sake of a cancel alone: the next try ends it, or finds its result published already.
+            with self._lock:
+                self._stops.pop(job_id, None)
+            self._pool.submit(self._finish, finished)
+            return
         self._register.hold(job_id, Hold(away.code, away.title, away.fix, utc_now()))
         if away.code in _AWAY:
             # The server's history may have gone with it: the lane looks for the prompt again, and renders it anew if
@@ -215,34 +248,36 @@ class Publishing:
             wait_s = _BACKOFF_S[min(tries, len(_BACKOFF_S)) - 1]
             self._held[job_id] = (self._monotonic() + wait_s, finished)
 
-    def _fail(self, job: Job, problem: Problem) -> None:
+    def _end(self, job: Job, state: State, problem: Problem) -> None:
         self._results.forget(job)
         try:
-            self._ending.end(job.id, State.FAILED, error=error_of((problem,)))
+            self._ending.end(job.id, state, error=error_of((problem,)))
         except ForbiddenMove as moved:
             LOG.info("%s: %s; left as it is", job.name, moved)
 
     def _publish(self, finished: _Finished) -> None:
         job, render = finished.job, finished.render
         job = self._register.store.get(job.id) or job
-        file = self._results.published(job)
-        if file is None:
-            job, file, facts, warnings = self._results.make(job, render, finished.outputs, finished.client)
+        published = self._results.published(job)
+        if published is None:
+            job, published, facts, warnings = self._results.make(job, render, finished.outputs, finished.client)
         else:
-            facts, warnings = self._results.found(job, render, file)
+            facts, warnings = self._results.found(job, render, published.path)
         if job.engine and job.engine.startswith(PREVIEW_ENGINE):
             warnings = ["Drawn by the preview engine: a stand-in by rules, no AI model ran.", *warnings]
-        output = _output(file, facts)
+        if self._register.store.asked_to_cancel(job.id):
+            LOG.info("%s: asked to cancel it too late, its result is published", job.name)
+        output = _output(published, facts)
         # Before the job ends: after a crash in between its file is found in the outbox, and this is done again.
         self._results.forget(job)
         self._ending.end(job.id, State.DONE, outputs=[output], warnings=warnings, progress=1.0, stage="done", hold=None)
 
 
-def _output(path: Path, facts: MediaFacts) -> dict[str, Any]:
+def _output(published: Published, facts: MediaFacts) -> dict[str, Any]:
     return {
-        "file": path.name,
-        "bytes": path.stat().st_size,
-        "sha256": sha256_of(path),
+        "file": published.path.name,
+        "bytes": published.path.stat().st_size,
+        "sha256": published.sha256,
         "width": facts.width,
         "height": facts.height,
         "fps": facts.fps,

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import logging
-import queue
-import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +13,8 @@ from service.comfy import preflight
 from service.comfy.client import Client
 from service.comfy.protocol import AskHistory, Errored, Interrupted, Lost, Run, StillPending, StillRunning, Succeeded
 from service.comfy.protocol import Event as RunEvent
-from service.comfy.socket import Connected, Disconnected, Socket
+from service.comfy.socket import Connected, Disconnected
+from service.connection import Connection, Ear
 from service.errors import Rejected, Unavailable
 from service.job import Job, Render
 
@@ -28,12 +27,30 @@ _LOOK_DEAF_S = 0.5
 _LOOK_ENDING_S = 0.02
 _QUICK_LOOKS = 25
 
+#: A server is asked to let go of a prompt again after these; a render stops at its next step or node.
+_WITHDRAW_GAPS_S = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0)
+#: From here on somebody is told that the server takes its time: a long node can't be stopped in its middle.
+_WITHDRAW_PATIENCE_S = 15.0
+
 #: A prompt that is said to run and doesn't move for this long is said to stand still.
 STALL_S = 600.0
 
-Verdict = Succeeded | Errored | Interrupted
-#: How the words for our own engine begin; whoever must tell its results from a ComfyUI's asks for them.
-PREVIEW_ENGINE = "Reeldrop preview engine"
+
+@dataclass(frozen=True)
+class Withdrawn:
+    """Somebody asked to cancel the job, and the server has let go of its prompt."""
+
+
+@dataclass(frozen=True)
+class Lingering:
+    """The server is asked to let go of a prompt, and hasn't yet."""
+
+
+class _CancelledError(Exception):
+    """Somebody asked to cancel the job."""
+
+
+Verdict = Succeeded | Errored | Interrupted | Withdrawn
 
 
 @dataclass(frozen=True)
@@ -71,71 +88,6 @@ class Standstill:
         return self._quiet_s >= self._limit_s
 
 
-class Stopped(Exception):
-    """The daemon stops; the prompt stays where it is and is found again at the next start."""
-
-
-class Ear:
-    """What a lane waits on: frames of the socket, wake-ups, and being stopped; one queue, so that nothing polls."""
-
-    def __init__(self) -> None:
-        self._said: queue.SimpleQueue[Any] = queue.SimpleQueue()
-        self._stopping = threading.Event()
-        self.hearing = False
-
-    def tell(self, message: Any) -> None:
-        """Put a message in; never blocks."""
-        self._said.put(message)
-
-    def stop(self) -> None:
-        """Make every wait end, now and from now on."""
-        self._stopping.set()
-        self._said.put(None)
-
-    def listen(self, timeout_s: float) -> Any:
-        """Return the next message, or None after the time-out or a wake-up; raises Stopped."""
-        try:
-            said = self._said.get(timeout=timeout_s)
-        except queue.Empty:
-            said = None
-        if self._stopping.is_set():
-            raise Stopped
-        if isinstance(said, Connected | Disconnected):
-            self.hearing = isinstance(said, Connected)
-        return said
-
-    def rest(self, seconds: float) -> None:
-        """Wait without listening; raises Stopped."""
-        if self._stopping.wait(seconds):
-            raise Stopped
-
-
-class Connection:
-    """One life of a server as we know it: its client, its socket, what it is and what it can do.
-
-    Raises Unavailable where the server can't be reached or isn't a ComfyUI.
-    """
-
-    def __init__(self, url: str, client_id: str, ear: Ear) -> None:
-        self.url = url
-        self.client = Client(url)
-        self.engine = engine_words(self.client.system_stats())
-        self.object_info: Mapping[str, Any] = self.client.object_info()
-        ear.hearing = False
-        self._socket = Socket(url, client_id, ear.tell)
-        self._socket.start()
-
-    @property
-    def client_id(self) -> str:
-        """The id under which the socket listens now; a new one after each reconnect."""
-        return self._socket.client_id
-
-    def close(self) -> None:
-        """Leave the server; what it runs goes on there."""
-        self._socket.stop()
-        self.client.close()
-
-
 class Pursuit:
     """Sends a prompt where that is needed and follows it; `report` gets what the server says of it on the way."""
 
@@ -144,15 +96,20 @@ class Pursuit:
         connection: Connection,
         ear: Ear,
         files: Callable[[], Iterable[tuple[str, Path]]],
-        report: Callable[[RunEvent | Stalled | Moved], None],
+        report: Callable[[RunEvent | Stalled | Moved | Lingering], None],
         monotonic: Callable[[], float],
         stall_s: float = STALL_S,
+        *,
+        cancelled: Callable[[], bool] = lambda: False,
     ) -> None:
         self._connection = connection
         self._ear = ear
         self._files = files
         self._report = report
         self._monotonic = monotonic
+        self._cancelled = cancelled
+        #: Whether our prompt may be at the server, and whether the server is known to have taken it.
+        self._may_be_there = self._was_taken = False
         self._quick_looks = 0
         self._stall_s = stall_s
         self._standstill = Standstill(stall_s)
@@ -161,12 +118,54 @@ class Pursuit:
         self._sent_as: str | None = None
 
     def run(self, job: Job, render: Render, run: Run, *, sent_before: bool) -> Verdict:
-        """Return what became of a prompt; raises Rejected (preflight), Unavailable (the server is gone), Stopped."""
-        verdict = self._follow(run) if sent_before else Lost()
-        while isinstance(verdict, Lost):
-            self._send(job, render, run)
-            verdict = self._follow(run)
+        """
+        Return what became of a prompt; where its job is cancelled, once the server has let go of it.
+
+        Raises Rejected (preflight), Unavailable (the server is gone), Stopped.
+        """
+        self._may_be_there = sent_before
+        try:
+            verdict = self._follow(run) if sent_before else Lost()
+            while isinstance(verdict, Lost):
+                self._may_be_there = False
+                self._send(job, render, run)
+                verdict = self._follow(run)
+        except _CancelledError:
+            if self._may_be_there:
+                self._withdraw(run)
+            return Withdrawn()
         return verdict
+
+    def _heed(self) -> None:
+        if self._cancelled():
+            raise _CancelledError
+
+    def _withdraw(self, run: Run) -> None:
+        """Have the server let go of a prompt, whether it waits or runs, and return once it has."""
+        client = self._connection.client
+        began_s, told, tries = self._monotonic(), False, 0
+        while True:
+            looked_s = self._monotonic()
+            waiting = client.queue()
+            # Each acts on our prompt alone; one that moves on in between is caught by the next look.
+            if run.prompt_id in waiting.pending:
+                client.delete(run.prompt_id)
+                self._was_taken = True
+            elif run.prompt_id in waiting.running:
+                client.interrupt(run.prompt_id)
+                self._was_taken = True
+            elif self._was_taken or self._is_over(run, looked_s):
+                return
+            if not told and self._monotonic() - began_s > _WITHDRAW_PATIENCE_S:
+                told = True
+                self._report(Lingering())
+            self._ear.drain(_WITHDRAW_GAPS_S[min(tries, len(_WITHDRAW_GAPS_S) - 1)])
+            tries += 1
+
+    def _is_over(self, run: Run, looked_s: float) -> bool:
+        """Tell whether a prompt that is in no queue can't come into one any more: our own POST may be on its way."""
+        entry = self._connection.client.history(run.prompt_id)
+        return run.reconcile(False, False, entry, now_s=looked_s) is not None  # noqa: FBT003  as in _look
 
     def _send(self, job: Job, render: Render, run: Run) -> None:
         references = {each["reference"] for each in render.uploads}
@@ -177,13 +176,17 @@ class Pursuit:
         if problems:
             raise Rejected(*problems)
         client = self._connection.client
+        self._heed()
         for reference, path in self._files():
             upload(client, reference, path)
+            self._heed()
         run.posted(self._monotonic())
         self._sent_as = self._connection.client_id
         self._standstill.move()
+        self._may_be_there, self._was_taken = True, False
         try:
             client.submit(render.prompt_id, render.graph, self._sent_as)
+            self._was_taken = True
         except Unavailable as lost:
             if lost.refused:
                 raise
@@ -195,9 +198,13 @@ class Pursuit:
         while True:
             now = self._monotonic()
             if now < look_s:
-                if self._tell(run, self._ear.listen(look_s - now)):
+                said = self._ear.listen(look_s - now)
+                if said is None:
+                    self._heed()
+                elif self._tell(run, said):
                     look_s = now
                 continue
+            self._heed()
             verdict = self._look(run)
             if isinstance(verdict, Succeeded | Errored | Interrupted | Lost):
                 return verdict
@@ -260,12 +267,3 @@ def upload(client: Client, reference: str, path: Path) -> None:
     if got != reference:
         title = f"The server stored {reference} as {got}."
         raise Unavailable("upload_renamed", title, "Restart ComfyUI, so that it clears its temp folder.")
-
-
-def engine_words(stats: Mapping[str, Any]) -> str:
-    """Return the engine's name and version from /system_stats; the embedded engine says that it is one."""
-    system = stats.get("system") or {}
-    version = system.get("comfyui_version", "of unknown version")
-    if "reeldrop_engine" in system:
-        return f"{PREVIEW_ENGINE} {system['reeldrop_engine']}, in place of ComfyUI {version}"
-    return f"ComfyUI {version}"

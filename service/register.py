@@ -82,7 +82,7 @@ class Register:
     def hold_queued(self, hold: Hold | None) -> None:
         """Say the same on the next queued jobs; the others' files get it as they come up."""
         hold = _for_status(hold)
-        for job in self.store.in_states(State.QUEUED, limit=SHARED_HOLD_FILES):
+        for job in self.store.next_queued(SHARED_HOLD_FILES):
             if not _same(job.hold, hold):
                 self.hold(job.id, hold)
 

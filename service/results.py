@@ -40,6 +40,18 @@ class _Made:
     marked: tuple[Path, MediaFacts] | None = None
 
 
+@dataclass(frozen=True)
+class Published:
+    """A result in the outbox, and the SHA-256 of its bytes."""
+
+    path: Path
+    sha256: str
+
+
+class Cancelled(Exception):
+    """Somebody asked to cancel the job, and nothing of its result is in the outbox."""
+
+
 class Results:
     """The steps from a finished prompt to a file in the outbox; any of them may be tried again where it stopped."""
 
@@ -51,7 +63,7 @@ class Results:
         examiner: Examiner,
         work: Path,
         *,
-        stop: threading.Event,
+        stop_of: Callable[[Job], threading.Event],
         check_outbox: Callable[[], None],
         engine_output: Path | None,
         media_roots: Sequence[Path] = (),
@@ -61,13 +73,13 @@ class Results:
         self._outbox = outbox
         self._examiner = examiner
         self._work = work
-        self._stop = stop
+        self._stop_of = stop_of
         self._check_outbox = check_outbox
         self._engine_output = engine_output
         self._media_roots = media_roots
         self._made: dict[str, _Made] = {}
 
-    def published(self, job: Job) -> Path | None:
+    def published(self, job: Job) -> Published | None:
         """Return the job's result where an earlier try has put it into the outbox, otherwise None.
 
         Raises Unavailable where the outbox is offline: what isn't seen there now may be there all the same.
@@ -78,7 +90,7 @@ class Results:
             return None
         self._check_outbox()
         path = self._outbox.root / job.folder / f"{job.name}.mp4"
-        return path if path.is_file() and sha256_of(path) == note["sha256"] else None
+        return Published(path, note["sha256"]) if path.is_file() and sha256_of(path) == note["sha256"] else None
 
     def found(self, job: Job, render: Render, file: Path) -> tuple[MediaFacts, list[str]]:
         """Return what a result is that an earlier try has published."""
@@ -88,25 +100,32 @@ class Results:
 
     def make(
         self, job: Job, render: Render, outputs: tuple[OutputFile, ...], client: Client
-    ) -> tuple[Job, Path, MediaFacts, list[str]]:
+    ) -> tuple[Job, Published, MediaFacts, list[str]]:
         """Bring a result from the server into the outbox; return its job (it may have got another name) and facts.
 
-        Raises Failed where it is no good, Unavailable or OSError where it must be tried again.
+        Raises Failed where it is no good, Unavailable or OSError where it must be tried again, Cancelled.
         """
         made = self._made.setdefault(job.id, _Made())
+        self._heed(job)
         if made.raw is None:
             made.raw = self._fetch(job, outputs[0], client)
+        self._heed(job)
         if not made.screened:
             self._register.change(job.id, stage="verifying", progress=0.97)
             facts, made.warnings = self._examiner.verify(made.raw, render.expected)
             self._screen(job, made.raw, facts)
             made.screened = True
+        self._heed(job)
         if made.marked is None:
             self._register.change(job.id, stage="publishing", progress=0.99)
             made.marked = self._mark(job, render, made.raw)
         marked, facts = made.marked
-        job, file = self._place(job, marked)
-        return job, file, facts, made.warnings
+        job, published = self._place(job, marked)
+        return job, published, facts, made.warnings
+
+    def _heed(self, job: Job) -> None:
+        if self._register.store.asked_to_cancel(job.id):
+            raise Cancelled
 
     def forget(self, job: Job) -> None:
         """Remove all that lies of a job in our work folder and in our own engine's output folder."""
@@ -123,7 +142,7 @@ class Results:
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True, exist_ok=True)
         raw = folder / f"raw{PurePosixPath(output.filename).suffix.lower()}"
-        client.fetch(output, raw, stop=self._stop)
+        client.fetch(output, raw, stop=self._stop_of(job))
         return raw
 
     def _screen(self, job: Job, raw: Path, facts: MediaFacts) -> None:
@@ -153,20 +172,23 @@ class Results:
             codec="libx264",
             crf=18,
             deadline_s=_DELIVERY_DEADLINE_S,
-            stop=self._stop,
+            stop=self._stop_of(job),
         )
         facts, _ = self._examiner.verify(marked, render.expected)
         return marked, facts
 
-    def _place(self, job: Job, marked: Path) -> tuple[Job, Path]:
+    def _place(self, job: Job, marked: Path) -> tuple[Job, Published]:
         """Put the result into the outbox under the job's name, never over another file."""
         # Before anything is written: an outbox that is not mounted is a folder like any other.
         self._check_outbox()
         claim = self._claim(job)
-        self._take_note(claim, job, sha256_of(marked))
+        sha256 = sha256_of(marked)
+        self._take_note(claim, job, sha256)
         while True:
+            # The last moment: from here on the job ends done.
+            self._heed(job)
             try:
-                return job, self._outbox.publish(marked, f"{job.folder}/{job.name}.mp4")
+                return job, Published(self._outbox.publish(marked, f"{job.folder}/{job.name}.mp4"), sha256)
             except FileExistsError:
                 drop = self._register.store.drop(job.drop)
                 assert drop is not None
@@ -211,7 +233,13 @@ class Results:
 
 
 def _tags(job: Job, render: Render) -> dict[str, str]:
-    """Return what goes into the file: the mark, and everything to render it again; no path, no host, no address."""
+    """Return what goes into the file: the mark, and everything to render it again; no path, no host, no address.
+
+    With `metadata: minimal` it is the mark, the job's id and the graph's hash alone.
+    """
+    mark = {"comment": _AI_MARK, "ai_generated": "true", "reeldrop_job": job.id}
+    if (job.settings.get("output") or {}).get("metadata") == "minimal":
+        return {**mark, "graph_hash": job.graph_hash or ""}
     recipe = {
         "workflow": job.workflow,
         "graph_hash": job.graph_hash,
@@ -222,11 +250,9 @@ def _tags(job: Job, render: Render) -> dict[str, str]:
         "engine": job.engine,
     }
     return {
+        **mark,
         "title": job.name,
-        "comment": _AI_MARK,
-        "ai_generated": "true",
         "encoder_tool": f"Reeldrop {__version__}",
-        "reeldrop_job": job.id,
         "reeldrop": json.dumps(recipe, ensure_ascii=False, sort_keys=True),
     }
 

@@ -14,6 +14,7 @@ SERVICE = ROOT / "service"
 FLOORS: dict[str, float] = {
     "commands": 9,
     "app": 8,
+    "building": 7.5,
     # hallway: the order of steps
     "intake": 7,
     "admission": 7,
@@ -24,8 +25,11 @@ FLOORS: dict[str, float] = {
     "housekeeping": 7,
     "results": 6.5,
     "report": 6.5,
+    "control": 6.5,
     # landing: what several steps of the hallway share
     "pursuit": 6,
+    "neighbours": 6,
+    "connection": 5,
     "servers": 6,
     "stillness": 6,
     "sightings": 6,
@@ -41,6 +45,7 @@ FLOORS: dict[str, float] = {
     "inbox": 4,
     "examiner": 4,
     "store": 4,
+    "requests": 4,
     "rows": 3,
     "migrations": 3,
     "comfy": 4,

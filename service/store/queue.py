@@ -1,17 +1,32 @@
-"""The queue: which jobs are in which state, in the order in which they come up."""
+"""The queue: which jobs are in which state, in the order in which they come up. Nothing here loads all of them."""
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from itertools import islice
+
 from service.job import Job, State
+from service.migrations import folded
+from service.naming import clean
 from service.rows import job_of
+from service.schedule import Turn, in_order
 from service.store.jobs import SELECT, Jobs
+
+#: SQLite is told a partial index by the very words of its condition.
+_QUEUED = "state = 'queued' AND kind = 'job'"
+_LIVE = "state IN ('waiting', 'queued', 'running')"
+#: Each task folder that has queued jobs: one step in the index for each, however many jobs it has.
+_TASKS = f"""WITH RECURSIVE tasks (task) AS (
+    SELECT min(task) FROM jobs WHERE {_QUEUED}
+    UNION ALL SELECT (SELECT min(task) FROM jobs WHERE {_QUEUED} AND jobs.task > tasks.task) FROM tasks
+              WHERE tasks.task IS NOT NULL) """
 
 
 class Queue(Jobs):
     """Questions about many jobs at once."""
 
     def in_states(self, *states: State, limit: int = -1) -> list[Job]:
-        """Return jobs (not batches) in any of these states, in the order in which they come up."""
+        """Return jobs (not batches) in any of these states, the higher priority first, then as they came."""
         marks = ", ".join("?" * len(states))
         where = f"WHERE kind = 'job' AND state IN ({marks}) ORDER BY priority DESC, number LIMIT ?"
         return [job_of(row) for row in self._rows(SELECT + where, (*states, limit))]
@@ -24,3 +39,153 @@ class Queue(Jobs):
         """Return how many jobs (not batches) are in each state."""
         rows = self._rows("SELECT state, count(*) AS jobs FROM jobs WHERE kind = 'job' GROUP BY state")
         return {row["state"]: row["jobs"] for row in rows}
+
+    # whose turn it is ------------------------------------------------------------------------------------------------
+
+    def queued_tasks(self) -> list[str]:
+        """Return the task folders that have queued jobs."""
+        return [row["task"] for row in self._rows(_TASKS + "SELECT task FROM tasks WHERE task IS NOT NULL")]
+
+    def heads(self, tasks: Collection[str]) -> list[Turn]:
+        """Return the first queued job of each of these task folders; one whose cancelling is under way is none."""
+        found = []
+        for task in tasks:
+            statement = f"""SELECT id, task, priority, number FROM jobs WHERE {_QUEUED} AND task = ? AND cancel = 0
+                            ORDER BY priority DESC, number LIMIT 1"""
+            found += [Turn(**row) for row in self._rows(statement, (task,))]
+        return found
+
+    def last_started(self, tasks: Collection[str]) -> dict[str, str]:
+        """Return when the newest start of a job of each of these task folders was; none for one that never had any."""
+        found = {}
+        for task in tasks:
+            rows = self._rows("SELECT max(started_at) AS at FROM jobs WHERE task = ? AND kind = 'job'", (task,))
+            if rows[0]["at"]:
+                found[task] = rows[0]["at"]
+        return found
+
+    def next_queued(self, limit: int) -> list[Job]:
+        """Return so many queued jobs, the next ones first, but for those that are on hold because of a pause."""
+        found = []
+        tasks = self.queued_tasks()
+        statement = f"""SELECT id, task, priority, number FROM jobs WHERE {_QUEUED} AND task = ?
+                        AND coalesce(json_extract(hold, '$.code'), '') != 'paused'
+                        ORDER BY priority DESC, number LIMIT ?"""
+        for task in tasks:
+            found += [Turn(**row) for row in self._rows(statement, (task, limit))]
+        order = islice(in_order(found, self.last_started(tasks)), limit)
+        return [job for turn in order if (job := self.get(turn.id)) is not None]
+
+    def places(self, paused: Collection[str] = ()) -> dict[str, int]:
+        """Return each queued job's place in the order in which they come up, from 1; paused tasks' have none."""
+        tasks = [] if "" in paused else [task for task in self.queued_tasks() if task not in paused]
+        rows = self._rows(f"SELECT id, task, priority, number FROM jobs WHERE {_QUEUED}")
+        turns = [Turn(**row) for row in rows if row["task"] in set(tasks)]
+        return {turn.id: place for place, turn in enumerate(in_order(turns, self.last_started(tasks)), start=1)}
+
+    def running_on(self, backend: str) -> list[str]:
+        """Return the ids of the jobs that run on a backend, the first one first."""
+        statement = (
+            f"SELECT id FROM jobs WHERE {_LIVE} AND state = 'running' AND kind = 'job' AND backend = ? ORDER BY number"
+        )
+        return [row["id"] for row in self._rows(statement, (backend,))]
+
+    # what can go on --------------------------------------------------------------------------------------------------
+
+    def is_live(self, text: str) -> bool:
+        """Return whether this is the id of a live job, or of a drop that has one."""
+        statement = f"""SELECT 1 FROM jobs WHERE id = ? AND {_LIVE}
+                        UNION ALL SELECT 1 FROM jobs WHERE "drop" = ? AND +{_LIVE} LIMIT 1"""
+        return bool(self._rows(statement, (text, text)))
+
+    def can_go_on(self, paused: Collection[str]) -> bool:
+        """Return whether any job runs, is queued, or waits without a hold; but for those of paused tasks ("": all)."""
+        if self._rows(f"SELECT 1 FROM jobs WHERE {_LIVE} AND state = 'running' AND kind = 'job' LIMIT 1"):
+            return True
+        if "" in paused:
+            return False
+        marks = ", ".join("?" * len(paused))
+        free = f"kind = 'job' AND task NOT IN ({marks})"
+        statement = f"""SELECT 1 FROM jobs WHERE {_LIVE} AND state = 'queued' AND {free}
+                        UNION ALL SELECT 1 FROM jobs WHERE {_LIVE} AND state = 'waiting' AND hold IS NULL AND {free}
+                        LIMIT 1"""
+        return bool(self._rows(statement, (*paused, *paused)))
+
+    def is_stuck(self, paused: Collection[str]) -> bool:
+        """Return whether there are live jobs, and somebody else must act before any of them goes on."""
+        live = f"SELECT 1 FROM jobs WHERE {_LIVE} AND kind = 'job'"
+        if not self._rows(f"{live} LIMIT 1"):
+            return False
+        if self._rows(f"{live} AND state = 'running' AND hold IS NULL LIMIT 1"):
+            return False
+        if "" in paused:
+            return True
+        unpaused = f"AND task NOT IN ({', '.join('?' * len(paused))})"
+        if self._rows(f"{live} AND state = 'waiting' AND hold IS NULL {unpaused} LIMIT 1", tuple(paused)):
+            return False
+        heads = self.heads([task for task in self.queued_tasks() if task not in paused])
+        return all(job is None or job.hold is not None for job in (self.get(turn.id) for turn in heads))
+
+    # pause and cancel ------------------------------------------------------------------------------------------------
+
+    def queued_without(self, code: str, task: str, limit: int) -> list[str]:
+        """Return those of a task's next `limit` queued jobs that are not on hold for this."""
+        statement = f"""SELECT id, json_extract(hold, '$.code') AS code FROM jobs WHERE {_QUEUED} AND task = ?
+                        ORDER BY priority DESC, number LIMIT ?"""
+        return [row["id"] for row in self._rows(statement, (task, limit)) if row["code"] != code]
+
+    def held_for(self, code: str) -> list[tuple[str, str]]:
+        """Return id and task of each queued job that is on hold for this."""
+        statement = f"""SELECT id, task FROM jobs WHERE {_QUEUED} AND hold IS NOT NULL
+                        AND json_extract(hold, '$.code') = ?"""
+        return [(row["id"], row["task"]) for row in self._rows(statement, (code,))]
+
+    def asked_to_cancel(self, job_id: str) -> bool:
+        """Return whether somebody asked to cancel a job."""
+        return bool(self._rows("SELECT 1 FROM jobs WHERE id = ? AND cancel = 1", (job_id,)))
+
+    def cancelling(self) -> list[Job]:
+        """Return the live rows, batches too, that somebody asked to cancel."""
+        return [job_of(row) for row in self._rows(f"{SELECT}WHERE cancel = 1 AND +{_LIVE}")]
+
+    def live_of_batch(self, batch_id: str) -> list[str]:
+        """Return the ids of a batch's live jobs."""
+        rows = self._rows(f"SELECT id FROM jobs WHERE batch = ? AND +{_LIVE} ORDER BY number", (batch_id,))
+        return [row["id"] for row in rows]
+
+    def live_named(self, task: str, grouping: str, name: str) -> list[str]:
+        """
+        Return the live jobs of one folder that go by a name, as they came.
+
+        It may be a job's outbox name or id, a batch's (all its jobs), the dropped NAME, or a drop's id.
+        """
+        statement = f"""SELECT id FROM jobs WHERE kind = 'job' AND +{_LIVE} AND +task = :task AND +grouping = :grouping
+            AND number IN (
+                SELECT number FROM jobs WHERE folded = :folded
+                UNION SELECT number FROM jobs WHERE id = :text
+                UNION SELECT number FROM jobs WHERE "drop" IN (
+                    SELECT "drop" FROM jobs WHERE folded = :folded AND kind = 'batch'
+                    UNION SELECT "drop" FROM jobs WHERE id = :text AND kind = 'batch'
+                    UNION SELECT id FROM drops WHERE id = :text
+                    UNION SELECT id FROM drops WHERE task = :task AND grouping = :grouping AND returned_to IS NULL
+                          AND name = :name COLLATE NOCASE))
+            ORDER BY number"""
+        cleaned = clean(name)
+        values = {"task": task, "grouping": grouping, "name": cleaned, "text": clean(name.lower())}
+        rows = self._rows(statement, {**values, "folded": folded(task, grouping, cleaned)})
+        return [row["id"] for row in rows]
+
+    def live_names(self) -> list[dict[str, str]]:
+        """Return each live job's id, drop, batch, task, grouping, name, state, batch_name, and drop_name as dropped."""
+        rows = self._rows(
+            f"""SELECT jobs.id, jobs."drop", jobs.batch, jobs.task, jobs.grouping, jobs.name, jobs.state,
+                       batches.name AS batch_name, drops.name AS drop_name
+                FROM jobs JOIN drops ON drops.id = jobs."drop" LEFT JOIN jobs AS batches ON batches.id = jobs.batch
+                WHERE jobs.kind = 'job' AND jobs.{_LIVE} ORDER BY jobs.number"""
+        )
+        return [{key: row[key] or "" for key in row.keys()} for row in rows]  # noqa: SIM118  a row's own iterator gives values
+
+    def live_folders(self) -> set[tuple[str, str]]:
+        """Return task and grouping of every folder that has live jobs."""
+        rows = self._rows(f"SELECT DISTINCT task, grouping FROM jobs WHERE {_LIVE}")
+        return {(row["task"], row["grouping"]) for row in rows}

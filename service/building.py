@@ -1,0 +1,171 @@
+"""Building: every room of one daemon, put together in order; who calls whom is decided here."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import socket
+import threading
+import time
+import uuid
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from service.admission import Admission
+from service.beginning import meet_root, prepare_folders, refuse_offline
+from service.config import Config
+from service.control import Control
+from service.crew import Crew
+from service.disk import Disk
+from service.ending import Ending
+from service.examination import Examination
+from service.examiner import Classifier, Examiner, OpenNsfw
+from service.housekeeping import Housekeeping
+from service.inbox.claim import Claims
+from service.inbox.lease import Lease, take
+from service.inbox.roots import marker
+from service.inbox.watch import Watch
+from service.intake import Intake
+from service.job import Job, new_id
+from service.lane import Lane
+from service.library import load
+from service.neighbours import Server
+from service.outbox import Outbox
+from service.publishing import Publishing
+from service.register import Register
+from service.requests import Request, Requests
+from service.servers import servers_of
+from service.store import Store
+
+
+def fresh_id() -> str:
+    """Return a new id; ids sort by the time they were made."""
+    return new_id(time.time_ns() // 1_000_000, secrets.randbits(74))
+
+
+class Rooms:
+    """The rooms of one daemon over one inbox; `open` builds them."""
+
+    def __init__(self, config: Config, classifier: Callable[[], Classifier] = OpenNsfw) -> None:
+        self.config = config
+        self._stop = threading.Event()
+        self._wake = threading.Event()
+        self._classifier = classifier
+        self._fallen: list[str] = []
+        self.lanes: list[Lane] = []
+        #: Called with each job right after its change was saved and shown; must be quick.
+        self.on_change: Callable[[Job], None] | None = None
+
+    def open(self) -> None:
+        """Take the inbox and build every room; raises Unavailable with the cure where something is missing."""
+        config = self.config
+        prepare_folders(config)
+        self.lease: Lease = take(config.inbox_dir, config.state_dir)
+        self.store = Store(config.state_dir / "reeldrop.db")
+        for root in (config.inbox_dir, config.output_dir):
+            meet_root(root, self.store)
+        self.library = load(config)
+        for task in self.library.tasks:
+            (config.inbox_dir / task).mkdir(exist_ok=True)
+        daemon = f"{socket.gethostname()}/{os.getpid()}"
+        outbox_disk = Disk(before=refuse_offline(config.output_dir))
+        self.outbox = Outbox(config.output_dir, outbox_disk)
+        self.register = Register(self.store, self.outbox, daemon, time.monotonic)
+        if self.on_change:
+            self.register.listen(self.on_change)
+        work = config.state_dir / "work"
+        self.ending = Ending(self.register, config.inbox_dir, work)
+        self._claims = Claims(config.inbox_dir, self.lease.host, self.lease.boot, self.lease.epoch)
+        self._drops_examiner = Examiner("drops", self._classifier, temporary=config.temp_dir)
+        self._results_examiner = Examiner("results", self._classifier, temporary=config.temp_dir, results=True)
+        servers, self._engine = servers_of(config)
+        # One crew for each examiner: many photos dropped at once must not keep finished renders waiting.
+        self._admitting = Crew("admission", 2, self._fallen.append)
+        self._publishers = Crew("publishing", 3, self._fallen.append)
+        self.publishing = Publishing(
+            self.register,
+            self.ending,
+            self.outbox,
+            self._results_examiner,
+            work,
+            self._publishers,
+            self._wake_lanes,
+            drops_examiner=self._drops_examiner,
+            check_outbox=lambda: self._check_root(config.output_dir),
+            engine_output=self._engine.output if self._engine else None,
+            media_roots=tuple(map(Path, config.media_roots)),
+        )
+        self.control = Control(
+            self.register,
+            self.ending,
+            config.output_dir,
+            outbox_disk,
+            cancelling=self._cancel_running,
+            resumed=self._wake_lanes,
+        )
+        self._build_lanes(servers)
+        self._build_intake(work)
+        self.housekeeping = Housekeeping(config, self._wake.set)
+        self.requests = Requests(config.state_dir / "requests")
+        #: What commands may ask of a running daemon.
+        self.verbs: dict[str, Callable[[Request], str]] = {
+            "cancel": lambda request: self.control.cancel(request.target, request.task),
+        }
+
+    def _build_lanes(self, servers: Mapping[str, Server]) -> None:
+        self.lanes = [
+            Lane(
+                name,
+                server,
+                self.register,
+                self.ending,
+                self.publishing,
+                monotonic=time.monotonic,
+                new_client_id=lambda: uuid.uuid4().hex,
+                paused=lambda: self.control.paused_tasks,
+            )
+            for name, server in servers.items()
+        ]
+
+    def _build_intake(self, work: Path) -> None:
+        self.admission = Admission(
+            self.library,
+            self.register,
+            self.ending,
+            Examination(self._drops_examiner, self.config.inbox_dir, work, tuple(map(Path, self.config.media_roots))),
+            self._admitting,
+            object_info=self._object_info,
+            queued=self._wake_lanes,
+            new_id=fresh_id,
+            new_prompt_id=lambda: str(uuid.uuid4()),
+            draw_seed=lambda: secrets.randbelow(1 << 53),
+        )
+        self.intake = Intake(
+            self.config.inbox_dir,
+            self.config,
+            self.library,
+            self.register,
+            self._claims,
+            self.ending,
+            self.admission.admit,
+            monotonic=time.monotonic,
+            new_id=fresh_id,
+        )
+        self.watch = Watch(self.config.inbox_dir, self._wake.set, self.config.watch.mode)
+
+    def _object_info(self) -> Mapping[str, Any] | None:
+        return next((lane.object_info for lane in self.lanes if lane.object_info is not None), None)
+
+    def _wake_lanes(self) -> None:
+        for lane in self.lanes:
+            lane.wake()
+        if not self.lanes:
+            self._wake.set()
+
+    def _cancel_running(self, job_id: str) -> None:
+        self.publishing.cancel(job_id)
+        self._wake_lanes()
+
+    def _check_root(self, root: Path) -> None:
+        marker(root, self.store.marker(str(root)))

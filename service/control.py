@@ -1,0 +1,249 @@
+"""Control: what people ask of jobs that are under way. Cancel them, or let a task rest; the asking is saved first."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import time
+from collections.abc import Callable, Collection, Iterable
+from contextlib import suppress
+from difflib import get_close_matches
+from pathlib import Path
+
+from service.disk import Disk
+from service.ending import Ending
+from service.errors import Problem, Rejected, cancelled_problem, error_of
+from service.job import Hold, State
+from service.naming import clean_folder, fold
+from service.register import SHARED_HOLD_FILES, Register
+from service.store import ForbiddenMove, utc_now
+
+LOG = logging.getLogger(__name__)
+#: Outbox folders are listed at most this often, and for at most this part of the time where listing them is slow.
+_LOOK_S = 1.0
+_LOOK_SHARE = 0.05
+#: A folder whose last job has just ended is looked at for a while yet, so that a file that came too late disappears.
+_LINGER_S = 60.0
+_CANCEL = re.compile(r"(?P<name>.+)\.cancel(?:\.txt)?", re.IGNORECASE | re.DOTALL)
+_PAUSED = "paused"
+
+
+class Control:
+    """
+    Cancels jobs by name and holds those of paused tasks. All but `paused` and `is_cancelled` runs on the intake thread.
+
+    `cancelling` is told of each running job that is to be cancelled, `resumed` when a task goes on; both at once.
+    """
+
+    def __init__(
+        self,
+        register: Register,
+        ending: Ending,
+        outbox: Path,
+        disk: Disk,
+        *,
+        cancelling: Callable[[str], None],
+        resumed: Callable[[], None],
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._register = register
+        self._store = register.store
+        self._ending = ending
+        self._outbox = outbox
+        self._disk = disk
+        self._cancelling = cancelling
+        self._resumed = resumed
+        self._monotonic = monotonic
+        self._paused: frozenset[str] = frozenset()
+        self._next_look_s = float("-inf")
+        #: Outbox folders in which a NAME.cancel is looked for, and until when once nothing lives there.
+        self._watched: dict[tuple[str, str], float] = {}
+        #: Files that could not be removed: obeyed once, and left alone from then on.
+        self._obeyed: set[Path] = set()
+
+    # pause -----------------------------------------------------------------------------------------------------------
+
+    @property
+    def paused_tasks(self) -> frozenset[str]:
+        """The task folders that are paused; "" stands for all of them."""
+        return self._paused
+
+    def paused(self, task: str) -> bool:
+        """Return whether nothing of this task is taken in or sent now."""
+        return not self._paused.isdisjoint(("", task))
+
+    def hold_of(self, task: str) -> Hold | None:
+        """Return what a waiting or queued job of a paused task says, None where it isn't paused."""
+        if "" in self._paused:
+            return Hold(_PAUSED, "Everything is paused.", "Remove inbox/PAUSE or run `reeldrop resume`.", utc_now())
+        if task in self._paused:
+            fix = f"Remove inbox/{task}/PAUSE or run `reeldrop resume {task}`."
+            return Hold(_PAUSED, f"The task {task} is paused.", fix, utc_now())
+        return None
+
+    def note_pauses(self, tasks: Collection[str]) -> None:
+        """Take note of which task folders hold a PAUSE file now; "" is the inbox itself."""
+        now = frozenset(tasks)
+        if now == self._paused:
+            return
+        LOG.info("paused: %s", ", ".join(task or "everything" for task in sorted(now)) or "nothing any more")
+        self._paused = now
+        self._release_holds()
+        self._show_holds()
+        self._resumed()
+
+    def _show_holds(self) -> None:
+        """Say it on the next queued jobs of each paused task; the others' files get it as they come up."""
+        for task in self._store.queued_tasks() if self._paused else ():
+            hold = self.hold_of(task)
+            if hold is not None:
+                for job_id in self._store.queued_without(_PAUSED, task, SHARED_HOLD_FILES):
+                    self._register.hold(job_id, hold)
+
+    def _release_holds(self) -> None:
+        for job_id, task in self._store.held_for(_PAUSED):
+            # Where another PAUSE holds it now, it says so in other words.
+            self._register.hold(job_id, self.hold_of(task))
+
+    # cancel ----------------------------------------------------------------------------------------------------------
+
+    def cancel_named(self, task: str, grouping: str, name: str) -> int:
+        """
+        Cancel the live jobs of one folder that go by a name, and return how many there are.
+
+        The name may be a job's outbox name or id, a batch's, the dropped NAME, or a drop's id. All that are live count,
+        so call it after what came with the control file was seen.
+        """
+        found = self._store.live_named(task, clean_folder(grouping), name)
+        self._cancel(found)
+        LOG.info("%s: %d cancelled, asked by %s.cancel", "/".join(filter(None, (task, grouping))), len(found), name)
+        return len(found)
+
+    def cancel(self, target: str, task: str | None = None) -> str:
+        """
+        Cancel what goes by a name, an id or a path such as text-to-video/harbour, and return what was done.
+
+        Raises Rejected where nothing live goes by it, or several drops do (then their ids are named).
+        """
+        found = self._live_by(target, task)
+        drops = {row["drop"] for row in found}
+        if len(drops) > 1:
+            title = f"{len(drops)} drops that are under way go by the name {target}."
+            choices = "; ".join(sorted({f"{row['drop']} ({_path(row)}, {row['state']})" for row in found}))
+            raise Rejected(Problem("several_match", title, f"Name one of them by its id: {choices}."))
+        self._cancel([row["id"] for row in found])
+        return " ".join(self._told(row["id"]) for row in found[:20]) + (
+            f" And {len(found) - 20} more." if len(found) > 20 else ""
+        )
+
+    def _live_by(self, target: str, task: str | None) -> list[dict[str, str]]:
+        live = [row for row in self._store.live_names() if task in (None, row["task"])]
+        wanted = fold(target)
+        # The first of these that fits anything is meant: ids are unique, names of results nearly so.
+        tiers: tuple[Callable[[dict[str, str]], bool], ...] = (
+            lambda row: wanted in (row["id"], row["drop"], row["batch"]),
+            lambda row: wanted in map(fold, (_path(row), row["name"], row["batch_name"], _batch_path(row))),
+            lambda row: wanted == fold(row["drop_name"]),
+        )
+        for fits in tiers:
+            if found := [row for row in live if fits(row)]:
+                return found
+        names = sorted({each for row in live for each in (row["name"], row["drop_name"], _path(row))})
+        near = get_close_matches(target, names, n=3)
+        where = f" in {task}" if task else ""
+        fix = f"Did you mean {' or '.join(near)}?" if near else "`reeldrop status` lists what is there."
+        raise Rejected(Problem("not_found", f"No job that is under way{where} goes by {target}.", fix))
+
+    def _told(self, job_id: str) -> str:
+        job = self._store.get(job_id)
+        assert job is not None
+        where = f"{job.folder}/{job.name}"
+        if job.state is State.CANCELLED:
+            return f"{where}: cancelled."
+        return f"{where}: was {job.state}, is being cancelled."
+
+    def _cancel(self, job_ids: Iterable[str]) -> None:
+        job_ids = list(job_ids)
+        # Saved before anything is done: a crash in between doesn't forget what was asked.
+        with self._store.transaction():
+            for job_id in job_ids:
+                if not self._store.asked_to_cancel(job_id):
+                    self._store.change(job_id, cancel=True)
+                    self._store.log("cancel", job=job_id)
+        for job_id in job_ids:
+            self._end(job_id)
+
+    def _end(self, job_id: str) -> None:
+        """End a queued job; a running one is its lane's or its publisher's to end, a waiting one its intake's."""
+        job = self._store.get(job_id)
+        if job is None:
+            return
+        if job.state is State.QUEUED:
+            # A lane may take it up just now. It looks for the flag after that, so at least one of us sees the other.
+            with suppress(ForbiddenMove):
+                self._ending.end(job_id, State.CANCELLED, error=error_of([cancelled_problem()]))
+        elif job.state is State.RUNNING:
+            self._cancelling(job_id)
+
+    def is_cancelled(self, job_id: str) -> bool:
+        """Return whether somebody asked to cancel a job."""
+        return self._store.asked_to_cancel(job_id)
+
+    # by the clock ----------------------------------------------------------------------------------------------------
+
+    def look(self) -> None:
+        """
+        Obey each NAME.cancel in the outbox folders of live jobs, and see to what was asked earlier; once a second.
+
+        A file that is found there counts for every job that is live now.
+        """
+        began_s = self._monotonic()
+        if began_s < self._next_look_s:
+            return
+        self._finish_what_was_asked()
+        self._show_holds()
+        self._watched |= dict.fromkeys(self._store.live_folders(), began_s + _LINGER_S)
+        self._watched = {folder: until_s for folder, until_s in self._watched.items() if until_s > began_s}
+        for task, grouping in self._watched:
+            for path in self._orders(self._outbox / task / grouping):
+                self._obey(path, task, grouping)
+        now = self._monotonic()
+        self._next_look_s = now + max(_LOOK_S, (now - began_s) / _LOOK_SHARE)
+
+    def _finish_what_was_asked(self) -> None:
+        """What was asked before a crash, or while a drop was just becoming jobs, is done now."""
+        for row in self._store.cancelling():
+            if row.kind == "batch":
+                live = self._store.live_of_batch(row.id)
+                self._cancel([job_id for job_id in live if not self._store.asked_to_cancel(job_id)])
+            elif row.state is State.QUEUED:
+                self._end(row.id)
+
+    def _orders(self, folder: Path) -> list[Path]:
+        try:
+            # By names alone: thousands of results may lie there.
+            names = [name for name in os.listdir(folder) if ".cancel" in name.lower()]  # noqa: PTH208
+        except OSError:
+            # Not made yet, or its share is away: nothing to obey now.
+            return []
+        paths = (folder / name for name in names if _CANCEL.fullmatch(name) and not name.startswith("."))
+        return [path for path in paths if path not in self._obeyed and not path.is_dir()]
+
+    def _obey(self, path: Path, task: str, grouping: str) -> None:
+        order = _CANCEL.fullmatch(path.name)
+        assert order is not None
+        self.cancel_named(task, grouping, order["name"])
+        try:
+            self._disk.unlink(path)
+        except OSError as trouble:
+            self._obeyed.add(path)
+            LOG.warning("%s was obeyed, but can't be removed: %s", path, trouble)
+
+
+def _path(row: dict[str, str]) -> str:
+    return "/".join(part for part in (row["task"], row["grouping"], row["name"]) if part)
+
+
+def _batch_path(row: dict[str, str]) -> str:
+    return _path({**row, "name": row["batch_name"]}) if row["batch_name"] else ""
