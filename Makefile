@@ -29,6 +29,7 @@ bench: setup
 	$(BIN)/python -m bench
 
 storm: setup
+	$(BIN)/python -m tests.wholeness
 	$(BIN)/python -m tests.storm
 
 clean:

@@ -100,7 +100,9 @@ class Settling:
         for path, story in self._take_due(now_s):
             quiet = quiet_s(path)
             if now_s - story.free_since_s < quiet:
-                if path not in self._busy:
+                if path in self._busy:
+                    story.due_s = max(story.due_s, story.free_since_s + quiet)
+                else:
                     self._wait(path, story, story.free_since_s + quiet)
             elif busy(path):
                 story.free_since_s = now_s

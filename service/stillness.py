@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
 from service.config_keys import Watch
 from service.errors import Problem
+from service.inbox.gaps import has_gaps
 from service.inbox.look import has_writer
-from service.inbox.roots import kind_of
+from service.inbox.roots import Place, kind_of
 from service.settling import FileFacts, Settling
+
+#: Where no writer can be seen, what seems to be filled in still must be quiet for so many times as long.
+_GAPS_TIMES = 6
 
 
 class Stillness:
@@ -21,15 +25,27 @@ class Stillness:
     Each call costs what it is told of and what is due, however many files lie still.
     """
 
-    def __init__(self, inbox: Path, watch: Watch) -> None:
+    def __init__(
+        self,
+        inbox: Path,
+        watch: Watch,
+        *,
+        place: Place | None = None,
+        has_writer: Callable[[Path], bool | None] = has_writer,
+        has_gaps: Callable[[Path], bool] = has_gaps,
+    ) -> None:
         self._inbox = inbox
         self._watch = watch
+        self._has_writer = has_writer
+        self._has_gaps = has_gaps
         self._settling = Settling()
-        place = kind_of(inbox)
+        place = place or kind_of(inbox)
         self._share = place == "share" or watch.mode == "polling"
         self._local = place == "local"
         #: Whether an open writer of a file that is still settling would be seen.
         self._visible: dict[str, bool] = {}
+        #: What has settled with parts that seem to be unwritten yet.
+        self._gapped: set[str] = set()
         #: What the operator should know, once a file was met whose writers only a right that we lack would show.
         self.unseen: Problem | None = None
 
@@ -39,13 +55,13 @@ class Stillness:
         self._settling.note(now_s, changed, gone)
         for path in (*changed, *gone):
             # Whose file it is may have changed too.
-            self._visible.pop(path, None)
+            self._forget(path)
 
     def judge(self, now_s: float) -> set[str]:
         """Return the paths that became whole since the last judgement."""
         found = self._settling.judge(now_s, self.quiet_s, self._is_busy)
         for path in found:
-            self._visible.pop(path, None)
+            self._forget(path)
         return found
 
     def observe(self, now_s: float, files: Mapping[str, FileFacts]) -> frozenset[str]:
@@ -70,24 +86,39 @@ class Stillness:
 
     def quiet_s(self, path: str) -> float:
         """Return how long a file must be unchanged before it can be whole."""
-        if self._share:
-            return self._watch.quiet_seconds_share
-        return self._watch.quiet_seconds_local if self._writers_visible(path) else self._watch.quiet_seconds
+        facts = self._settling.facts_of(path)
+        if self._share or (facts is not None and not facts.size):
+            # An empty file is a browser's placeholder more often than a drop.
+            quiet_s = self._watch.quiet_seconds_share
+        elif self._writers_visible(path):
+            quiet_s = self._watch.quiet_seconds_local
+        else:
+            quiet_s = self._watch.quiet_seconds
+        return quiet_s * (_GAPS_TIMES if path in self._gapped else 1)
+
+    def _forget(self, path: str) -> None:
+        self._visible.pop(path, None)
+        self._gapped.discard(path)
 
     def _writers_visible(self, path: str) -> bool:
         if path not in self._visible:
-            self._visible[path] = has_writer(self._inbox / path) is not None
+            self._visible[path] = self._has_writer(self._inbox / path) is not None
             if self._local and not self._visible[path]:
                 self._tell_of_strangers(path)
         return self._visible[path]
 
     def _is_busy(self, path: str) -> bool:
-        written = has_writer(self._inbox / path)
-        if written is None and self._visible.get(path):
+        written = self._has_writer(self._inbox / path)
+        if written is not None:
+            return written
+        if self._visible.get(path):
             # The short quiet time was right only for as long as a writer would have been seen.
             self._visible[path] = False
             return True
-        return written is True
+        if path not in self._gapped and self._has_gaps(self._inbox / path):
+            self._gapped.add(path)
+            return True
+        return False
 
     def _tell_of_strangers(self, path: str) -> None:
         if self.unseen is None and self._is_a_strangers(path):
