@@ -89,13 +89,14 @@ def draft(data: bytes) -> Draft:
         roots.append(job.root)
         # What is wrong with a shared field is wrong in every job, and said once.
         problems = list(dict.fromkeys((*problems, *found)))
-        if len(problems) > MAX_PROBLEMS:
+        if len(problems) >= MAX_PROBLEMS:
             break
+    problems = list(in_order(problems)[:MAX_PROBLEMS])
     if not settings:
-        raise Rejected(*in_order(problems))
+        raise Rejected(*problems)
     places = tuple(map(_places, roots))
     starts = tuple((root.line, root.column) for root in roots)
-    return Draft(JobFile(tuple(settings), places, starts), in_order(problems), tuple(broken))
+    return Draft(JobFile(tuple(settings), places, starts), tuple(problems), tuple(broken))
 
 
 def from_text(text: str | bytes) -> JobFile:

@@ -13,6 +13,7 @@ from service.job import MediaKind
 from service.jobfile import Draft, JobFile, JobSettings, named_files
 from service.presets import Preset, preset_of
 from service.roles import Cast, Dropped, Missing, cast
+from service.strict_yaml import MAX_PROBLEMS
 from service.workflow import Workflow, check, choose
 
 __all__ = ["Dropped", "Library", "Missing", "Reading", "named_files", "parse", "read"]
@@ -64,11 +65,12 @@ def read(dropped: Dropped, library: Library, job: JobFile | None = None) -> tupl
             problems += (each for each in refusal.problems if each.field not in draft.broken[number])
         except Missing as still:
             missing = missing or still
+        if len(problems) > MAX_PROBLEMS:
+            break
     everything = tuple(dict.fromkeys((*draft.problems, *problems)))
     if everything:
-        raise Rejected(
-            *in_order(each for each in everything if each.line), *(each for each in everything if not each.line)
-        )
+        placed = in_order(each for each in everything if each.line)
+        raise Rejected(*(*placed, *(each for each in everything if not each.line))[:MAX_PROBLEMS])
     if missing is not None:
         raise missing
     return tuple(readings)

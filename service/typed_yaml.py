@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -40,11 +39,18 @@ def read_partly(
     made = _attempt(model, document, unbuilt, "field")
     bad = {problem.field.partition(".")[0] for problem in made.problems if problem.field}
     bad |= {name for name, node in document.root.fields.items() if node.kind == "refused"}
-    if made.problems and made.model is None and document.root.kind == "fields":
-        with suppress(ValidationError):
-            raw = {name: value for name, value in made.raw.items() if name not in bad}
-            made.model = model.model_validate(raw)
-    return made.model, in_order(made.problems), frozenset(bad)
+    kept = made.model
+    while kept is None and document.root.kind == "fields":
+        raw = {name: value for name, value in made.raw.items() if name not in bad}
+        try:
+            kept = model.model_validate(raw)
+        except ValidationError as error:
+            # Fields that contradict one another show it only when each of them is right.
+            more = {str(each.get("ctx", {}).get("field") or (*each["loc"], "")[0]) for each in error.errors()}
+            if not more & set(raw):
+                break
+            bad |= more
+    return kept, in_order(made.problems), frozenset(bad)
 
 
 @dataclass
@@ -84,9 +90,11 @@ def _fields(root: Node) -> Iterator[tuple[tuple[str, ...], str, tuple[int, int]]
 
 
 def _is_bare(model: type[BaseModel], root: Node, location: tuple[str, ...]) -> bool:
-    info, holder = field_at(model, location)
     node = root.fields[location[0]] if len(location) == 1 else root.fields[location[0]].fields[location[1]]
-    return node.kind == "nothing" and info is not None and holder is not None and location[-1] in holder.model_fields
+    if node.kind != "nothing":
+        return False
+    holder = field_at(model, location)[1]
+    return holder is not None and location[-1] in holder.model_fields
 
 
 def read_list(model: type[Model], document: Document) -> tuple[tuple[Model, ...], tuple[Problem, ...]]:
