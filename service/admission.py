@@ -3,27 +3,27 @@
 from __future__ import annotations
 
 import logging
+import sqlite3
 import threading
-from collections.abc import Callable, Mapping
-from dataclasses import replace
-from pathlib import PurePosixPath
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path, PurePosixPath
 from typing import Any
 
-from service import guard
-from service.comfy import preflight
+from service.binding import Binding
+from service.cells import bases_of, cells_of, count_of, labels_of, names_at
 from service.crew import Crew
 from service.disk_trouble import unavailable_of
 from service.ending import Ending
-from service.errors import Problem, Rejected, Unavailable, error_of, internal_problem
+from service.enlisting import Enlisting, Plan
+from service.errors import Problem, Rejected, Unavailable, cancelled_problem, error_of, internal_problem
 from service.examination import Examination, Input
 from service.inbox.record import Claim
-from service.job import Hold, Job, Render, State
-from service.jobfile import JobSettings, expand
-from service.naming import numbered
+from service.job import Drop, Hold, Job, MediaKind, State
+from service.naming import clean, clean_folder
 from service.reading import Dropped, Library, Missing, Reading, read
 from service.register import Register
-from service.store import utc_now
-from service.workflow import Bound, bind
+from service.sameness import Sameness
+from service.store import ForbiddenMove, utc_now
 
 LOG = logging.getLogger(__name__)
 _READ_BYTES = (1 << 20) + 1
@@ -41,6 +41,8 @@ class Admission:
         pool: Crew,
         *,
         object_info: Callable[[], Mapping[str, Any] | None],
+        embedded: bool,
+        outbox: Path,
         queued: Callable[[], None],
         new_id: Callable[[], str],
         new_prompt_id: Callable[[], str],
@@ -52,7 +54,8 @@ class Admission:
         self._ending = ending
         self._examination = examination
         self._pool = pool
-        self._object_info = object_info
+        self._binding = Binding(library, object_info, embedded=embedded)
+        self._enlisting = Enlisting(register, Sameness(register.store, outbox))
         self._queued = queued
         self._new_id = new_id
         self._new_prompt_id = new_prompt_id
@@ -62,17 +65,39 @@ class Admission:
 
     def admit(self, claim: Claim) -> None:
         """Admit a claim: drops without media on this thread, others in the pool, so that none waits for a decoder."""
-        if claim.record["kind"] == "job_file" and len(claim.members) == 1 and not claim.record["shared"]:
-            self._admit(claim)
-        else:
-            self._pool.submit(self._admit, claim)
+        self.admit_all([claim])
+
+    def admit_all(self, claims: Sequence[Claim]) -> None:
+        """Admit many claims; those without media are queued in one step of the store and shown together."""
+        for claim in claims:
+            if _has_media(claim):
+                self._pool.submit(self._admit, [claim])
+        self._admit([claim for claim in claims if not _has_media(claim)])
+
+    def foresee(self, task: str, grouping: str, name: str, readings: Sequence[Reading], job_id: str) -> dict[str, Any]:
+        """
+        Return what a claim must remember of the jobs that it will become: seed, ids, and the outbox name if it is new.
+
+        Saved with the claim, all that is made from it after a crash is the same.
+        """
+        jobs = count_of(readings)
+        ids = [job_id] if jobs == 1 else [self._new_id() for _ in range(jobs)]
+        foreseen: dict[str, Any] = {
+            "seed": self._draw_seed(),
+            "jobs": [{"id": identity, "prompt_id": self._new_prompt_id()} for identity in ids],
+        }
+        bases = bases_of(readings)
+        waiting = self._store.get(job_id) if jobs > 1 or bases[0] else None
+        if waiting is not None:
+            drop = Drop(waiting.drop, task, clean_folder(grouping), clean(name), "job_file", ())
+            foreseen["outbox_name"] = self._register.free_names(drop, names_at(drop.name, bases))[0]
+        return foreseen
 
     def retry_held(self) -> None:
         """Try again what could not be examined or screened for want of something of ours."""
         with self._lock:
             held, self._held = self._held, []
-        for claim in held:
-            self.admit(claim)
+        self.admit_all(held)
 
     @property
     def held(self) -> int:
@@ -80,14 +105,51 @@ class Admission:
         with self._lock:
             return len(self._held)
 
-    def _admit(self, claim: Claim) -> None:
-        job = self._store.of_drop(claim.drop_id)[0]
-        if job.state is not State.WAITING:
-            # An earlier life queued or ended it; only its return may be left to do.
-            self._ending.close(claim.drop_id)
+    # one drop, or many -----------------------------------------------------------------------------------------------
+
+    def _admit(self, claims: Sequence[Claim]) -> None:
+        plans = [plan for claim in claims if (plan := self._plan(claim)) is not None]
+        if not plans:
             return
         try:
-            self._queue(claim, job)
+            left, over = self._enlisting.enlist(plans)
+        except sqlite3.Error:
+            # Without its database nothing more can be said of any drop.
+            raise
+        except Exception:  # of one among them: each is then taken by itself
+            LOG.debug("several drops can't be queued together", exc_info=True)
+            self._admit_each(plans)
+            return
+        for plan in left:
+            self._settle(plan.claim)
+        for plan in over:
+            self._ending.close(plan.claim.drop_id)
+        self._queued()
+
+    def _admit_each(self, plans: Sequence[Plan]) -> None:
+        if len(plans) == 1:
+            LOG.error("%s: a fault in Reeldrop while admitting it", plans[0].job.name, exc_info=True)
+            self._reject(plans[0].job, (internal_problem("taking it in"),))
+            return
+        for plan in plans:
+            self._admit([plan.claim])
+
+    def _settle(self, claim: Claim) -> None:
+        """End what somebody cancelled while it waited, and close what an earlier life ended."""
+        job = self._store.of_drop(claim.drop_id)[0]
+        if job.state is State.WAITING and job.cancel:
+            self._end(job, State.CANCELLED, error=error_of([cancelled_problem()]))
+        else:
+            self._ending.close(claim.drop_id)
+
+    def _plan(self, claim: Claim) -> Plan | None:
+        """Return what is to be queued for a claim, or None where it was refused, held or is over."""
+        job = self._store.of_drop(claim.drop_id)[0]
+        if job.state is not State.WAITING or job.cancel:
+            self._settle(claim)
+            return None
+        try:
+            return self._planned(claim, job)
         except Rejected as rejected:
             self._reject(job, rejected.problems)
         except Unavailable as away:
@@ -98,6 +160,7 @@ class Admission:
         except Exception:  # a fault of ours fails the job, never the daemon
             LOG.exception("%s: a fault in Reeldrop while admitting it", job.name)
             self._reject(job, (internal_problem("taking it in"),))
+        return None
 
     def _hold(self, claim: Claim, job: Job, away: Unavailable) -> None:
         self._register.hold(job.id, Hold(away.code, away.title, away.fix, utc_now()))
@@ -105,33 +168,38 @@ class Admission:
             self._held.append(claim)
 
     def _reject(self, job: Job, problems: tuple[Problem, ...]) -> None:
-        self._ending.end(job.id, State.REJECTED, error=error_of(problems))
+        self._end(job, State.REJECTED, error=error_of(problems))
 
-    def _queue(self, claim: Claim, job: Job) -> None:
+    def _end(self, job: Job, state: State, **changes: Any) -> None:
+        try:
+            self._ending.end(job.id, state, **changes)
+        except ForbiddenMove as moved:
+            LOG.info("%s: %s; left as it is", job.name, moved)
+
+    def _planned(self, claim: Claim, job: Job) -> Plan:
         if claim.record["problem"]:
             raise Rejected(Problem(**claim.record["problem"]))
-        reading = self._read(claim)
-        roles = reading.workflow.roles
-        inputs = [
-            self._examination.examine(claim, role, file, roles[role], label=role)
-            for role, file in reading.roles.items()
-        ]
-        drop = self._store.drop(claim.drop_id)
-        assert drop is not None
-        seed, cells = self._expand(claim, reading)
-        identities = self._ids(claim, job, len(cells))
-        bounds = [
-            self._bind(reading, cell, inputs, identity["id"]) for cell, identity in zip(cells, identities, strict=True)
-        ]
-        name = claim.record.get("outbox_name") or self._register.free_name(drop, len(cells))
-        # Saved before any of it is used: after a crash the same seed, ids and name are taken up again.
-        claim.save(seed=seed, jobs=identities, outbox_name=name)
-        self._save(claim, job, name, seed, reading, inputs, cells, bounds)
-        self._queued()
+        readings = self._read(claim)
+        self._remember(claim, readings, job)
+        cells = cells_of(readings, claim.record["seed"])
+        examined: dict[tuple[str, MediaKind], Input] = {
+            key: self._examination.examine(claim, role, key[0], key[1], label)
+            for key, (role, label) in labels_of(cells).items()
+        }
+        bound = self._binding.bind(cells, examined, [each["id"] for each in claim.record["jobs"]])
+        return Plan(claim, job, tuple(bound))
 
-    # what the drop asks for ------------------------------------------------------------------------------------------
+    def _remember(self, claim: Claim, readings: Sequence[Reading], job: Job) -> None:
+        """Save seed, ids and name in the claim before any of it is used, unless that was done when it was made."""
+        record = claim.record
+        if "seed" in record and len(record.get("jobs") or ()) == count_of(readings):
+            return
+        foreseen = self.foresee(record["task"], record["grouping"], record["name"], readings, job.id)
+        if "seed" in record:
+            foreseen["seed"] = record["seed"]
+        claim.save(**foreseen)
 
-    def _read(self, claim: Claim) -> Reading:
+    def _read(self, claim: Claim) -> tuple[Reading, ...]:
         record = claim.record
         names = [PurePosixPath(member.path).name for member in claim.members]
         text = None
@@ -140,112 +208,22 @@ class Admission:
             with claim.file_of(claim.members[0].path).open("rb") as file:
                 text = file.read(_READ_BYTES)
             media = tuple(names[1:])
-        shared = {PurePosixPath(path).name: path for path in record["shared"].values()}
-        dropped = Dropped(record["task"], record["grouping"], record["name"], record["kind"], text, media, shared)
+        dropped = Dropped(
+            record["task"],
+            record["grouping"],
+            record["name"],
+            record["kind"],
+            text,
+            media,
+            record["found"],
+            frozenset(record["animated"]),
+        )
         try:
-            reading, *others = read(dropped, self._library)
+            return read(dropped, self._library)
         except Missing as missing:
             raise Rejected(Problem("media_missing", missing.title, missing.fix)) from None
-        if others:
-            raise Rejected(
-                Problem("not_built_yet", "Several jobs in one file are not built yet.", "Drop several files.")
-            )
-        return reading
-
-    def _expand(self, claim: Claim, reading: Reading) -> tuple[int, tuple[JobSettings, ...]]:
-        settings = reading.settings
-        seed = settings.seed if settings.seed is not None else claim.record.get("seed")
-        if seed is None:
-            seed = self._draw_seed()
-        return seed, expand(settings.model_copy(update={"seed": seed}))
-
-    def _ids(self, claim: Claim, job: Job, jobs: int) -> list[dict[str, str]]:
-        """Return each job's id and prompt id: those that an earlier life saved in the claim, or new ones."""
-        saved = claim.record.get("jobs")
-        if saved and len(saved) == jobs:
-            return list(saved)
-        ids = [job.id] if jobs == 1 else [self._new_id() for _ in range(jobs)]
-        return [{"id": identity, "prompt_id": self._new_prompt_id()} for identity in ids]
-
-    # the graph -------------------------------------------------------------------------------------------------------
-
-    def _bind(self, reading: Reading, cell: JobSettings, inputs: list[Input], job_id: str) -> Bound:
-        assert cell.seed is not None
-        references = {each.role: each.reference for each in inputs}
-        bound = bind(
-            reading.workflow,
-            cell,
-            cell.seed,
-            references,
-            f"reeldrop/{job_id}",
-            self._library.defaults,
-            {each.role: each.facts for each in inputs},
-        )
-        known = self._object_info()
-        outputs_of = {name: entry.get("output", ()) for name, entry in known.items()} if known else None
-        problems = guard.check_graph(bound.graph, list(references.values()), outputs_of)
-        if not problems and known is not None:
-            problems = preflight.check(bound.graph, known, uploads=set(references.values()))
-        if problems:
-            raise Rejected(*problems)
-        return bound
-
-    def _save(
-        self,
-        claim: Claim,
-        job: Job,
-        name: str,
-        seed: int,
-        reading: Reading,
-        inputs: list[Input],
-        cells: tuple[JobSettings, ...],
-        bounds: list[Bound],
-    ) -> None:
-        shown = [{"role": each.role, "file": each.file, "sha256": each.sha256} for each in inputs]
-        uploads = [
-            {"role": each.role, "where": each.where, "file": each.prepared, "reference": each.reference}
-            for each in inputs
-        ]
-        job = self._register.rename(job, name)
-        job = replace(
-            job,
-            workflow=reading.workflow.name,
-            chosen=reading.why,
-            inputs=shown,
-            graph_hash=reading.workflow.graph_hash,
-            seed=seed,
-        )
-        identities = claim.record["jobs"]
-        several = len(cells) > 1
-        rows = [
-            replace(
-                job,
-                id=identity["id"],
-                batch=job.id if several else None,
-                name=numbered(name, number) if several else name,
-                state=State.QUEUED,
-                queued_at=utc_now(),
-                seed=cell.seed,
-                settings=bound.settings,
-                adjusted=[*reading.left_out, *bound.adjusted, *(line for each in inputs for line in each.adjusted)],
-            )
-            for number, (cell, bound, identity) in enumerate(zip(cells, bounds, identities, strict=True), start=1)
-        ]
-        with self._store.transaction():
-            self._store.queue(job, rows)
-            for bound, identity in zip(bounds, identities, strict=True):
-                self._store.plan(_render(identity, bound, uploads))
-        for queued in self._store.of_drop(claim.drop_id):
-            self._register.show(queued)
 
 
-def _render(identity: Mapping[str, str], bound: Bound, uploads: list[dict[str, str]]) -> Render:
-    return Render(
-        identity["id"],
-        identity["prompt_id"],
-        dict(bound.graph),
-        bound.output_node,
-        bound.expected,
-        dict(bound.weights),
-        uploads,
-    )
+def _has_media(claim: Claim) -> bool:
+    record = claim.record
+    return record["kind"] == "media" or len(claim.members) > 1 or bool(record["found"])

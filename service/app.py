@@ -43,7 +43,8 @@ class App(Rooms):
         self._drops_examiner.start()
         self._results_examiner.start()
         backends = {lane.name for lane in self.lanes}
-        recover(self.store, self.register, self._claims, self.ending, self.admission.admit, backends)
+        admit_all, retried = self.admission.admit_all, self.retrial.resume
+        recover(self.store, self.register, self._claims, self.ending, admit_all, retried, backends)
         self.intake.recall()
         self.check()
         self.housekeeping.start()
@@ -106,6 +107,7 @@ class App(Rooms):
     def _step(self) -> float | None:
         self._attend()
         self.admission.retry_held()
+        self.retrial.retry_held()
         self.publishing.retry_held()
         self.ending.close_all()
         self.register.show_again()

@@ -35,6 +35,7 @@ from service.outbox import Outbox
 from service.publishing import Publishing
 from service.register import Register
 from service.requests import Request, Requests
+from service.retrial import Retrial
 from service.servers import servers_of
 from service.store import Store
 
@@ -111,6 +112,7 @@ class Rooms:
         #: What commands may ask of a running daemon.
         self.verbs: dict[str, Callable[[Request], str]] = {
             "cancel": lambda request: self.control.cancel(request.target, request.task),
+            "retry": lambda request: self.retrial.retry(request.target, request.task),
         }
 
     def _build_lanes(self, servers: Mapping[str, Server]) -> None:
@@ -129,17 +131,30 @@ class Rooms:
         ]
 
     def _build_intake(self, work: Path) -> None:
+        roots = tuple(map(Path, self.config.media_roots))
+        examination = Examination(self._drops_examiner, self.config.inbox_dir, work, media_roots=roots)
         self.admission = Admission(
             self.library,
             self.register,
             self.ending,
-            Examination(self._drops_examiner, self.config.inbox_dir, work, tuple(map(Path, self.config.media_roots))),
+            examination,
             self._admitting,
             object_info=self._object_info,
+            embedded=self._engine is not None,
+            outbox=self.config.output_dir,
             queued=self._wake_lanes,
             new_id=fresh_id,
             new_prompt_id=lambda: str(uuid.uuid4()),
             draw_seed=lambda: secrets.randbelow(1 << 53),
+        )
+        self.retrial = Retrial(
+            self.register,
+            self.ending,
+            self._claims,
+            examination,
+            self._admitting.submit,
+            queued=self._wake_lanes,
+            new_prompt_id=lambda: str(uuid.uuid4()),
         )
         self.intake = Intake(
             self.config.inbox_dir,

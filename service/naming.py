@@ -71,9 +71,12 @@ def numbered(name: str, number: int) -> str:
 
 def free_name(name: str, is_taken: Callable[[str], bool]) -> str:
     """Return the first of NAME, NAME_2, NAME_3 and so on that is not taken; NAME is a clean name."""
-    if not is_taken(name):
-        return name
-    return next(other for number in count(2) if not is_taken(other := _ended(name, f"_{number}")))
+    return next(other for number in count(1) if not is_taken(other := nth(name, number)))
+
+
+def nth(name: str, number: int) -> str:
+    """Return NAME for 1, NAME_2, NAME_3 and so on for the numbers after it; NAME is a clean name."""
+    return name if number == 1 else _ended(name, f"_{number}")
 
 
 def fold(name: str) -> str:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
+from itertools import count
 from typing import Any
 
 from service.foreign import without_paths
 from service.job import ENDED, Drop, Hold, Job, State
-from service.naming import clean, fold, free_name, numbered
+from service.naming import clean, fold, nth, numbered
 from service.outbox import Outbox
-from service.status import document
+from service.status import LISTED_JOBS, document, jobs_part
 from service.store import Store
 
 LOG = logging.getLogger(__name__)
@@ -46,8 +47,7 @@ class Register:
         with self.store.transaction():
             for drop, job in sights:
                 self.store.see(drop, job)
-        for _, job in sights:
-            self.show(job)
+        self.show_all([job for _, job in sights])
 
     def see(self, drop: Drop, job: Job) -> None:
         """Record a drop at first sight and show its waiting status."""
@@ -132,31 +132,77 @@ class Register:
 
         `listings` keeps the names of results by folder from one call to the next, for many drops at once.
         """
-        folder = drop.folder
+        name = base or clean(drop.name)
+
+        def names_at(number: int) -> list[str]:
+            whole = nth(name, number)
+            return [whole] if jobs == 1 else [whole, *(numbered(whole, each) for each in range(1, jobs + 1))]
+
+        return self.free_names(drop, names_at, listings)[0]
+
+    def free_names(
+        self,
+        drop: Drop,
+        names_at: Callable[[int], list[str]],
+        listings: dict[str, frozenset[str]] | None = None,
+    ) -> list[str]:
+        """Return the first of names_at(1), names_at(2) and so on of which none is taken, nor there twice."""
         listings = {} if listings is None else listings
-        if folder not in listings:
-            listings[folder] = self._outbox.result_names(folder)
+        if drop.folder not in listings:
+            listings[drop.folder] = self._outbox.result_names(drop.folder)
+        for number in count(1):
+            names = names_at(number)
+            folded = set(map(fold, names))
+            is_free = len(folded) == len(names) and listings[drop.folder].isdisjoint(folded)
+            if is_free and not self.store.holds_name(drop.task, drop.grouping, names, drop.id):
+                return names
+        raise AssertionError("numbers don't end")
 
-        def is_taken(name: str) -> bool:
-            names = [name] if jobs == 1 else [name, *(numbered(name, number) for number in range(1, jobs + 1))]
-            if not listings[folder].isdisjoint(map(fold, names)):
-                return True
-            return self.store.holds_name(drop.task, drop.grouping, names, drop.id)
+    def record(self, act: Callable[[], Sequence[Job]]) -> None:
+        """Do something to rows in one step of the store, then show the jobs that it returns, all together."""
+        with self._lock:
+            with self.store.transaction():
+                jobs = act()
+            self.show_all(jobs)
+            if self._unshown.isdisjoint(job.id for job in jobs):
+                self.sweep()
 
-        return free_name(base or clean(drop.name), is_taken)
+    def show_all(self, jobs: Sequence[Job]) -> None:
+        """Write the status files of many jobs; what the outbox refuses `show_again` writes later."""
+        files = [(_status_of(job), self._document(job)) for job in jobs]
+        try:
+            self._outbox.write_statuses(files)
+        except OSError:
+            # One of them, or all: each is then refused, or not, by itself.
+            for job in jobs:
+                self.show(job)
+            return
+        for job in jobs:
+            self._unshown.discard(job.id)
+            self._tell(job)
 
     def show(self, job: Job, *, durable: bool = True) -> None:
         """Write the job's status file as the store has it; where the outbox refuses, `show_again` does it later."""
         try:
-            self._outbox.write_status(f"{job.folder}/{job.name}.status.json", document(job, self._daemon), durable)
+            self._outbox.write_status(_status_of(job), self._document(job), durable)
         except OSError as trouble:
             # The database has it, so nothing is lost; a full or read-only outbox must not fail the job.
             LOG.log(logging.DEBUG if self._unshown else logging.WARNING, "no status file for %s: %s", job.name, trouble)
             self._unshown.add(job.id)
         else:
             self._unshown.discard(job.id)
+        self._tell(job)
+
+    def _tell(self, job: Job) -> None:
         for listener in self._listeners:
             listener(job)
+
+    def _document(self, job: Job) -> dict[str, Any]:
+        if job.kind == "job":
+            return document(job, self._daemon)
+        states = self.store.batch_sums(job.id).states
+        jobs = jobs_part(states, self.store.batch_list(job.id, LISTED_JOBS)) if states else None
+        return document(job, self._daemon, jobs)
 
     def show_again(self) -> None:
         """Write the status files that the outbox refused earlier."""
@@ -165,19 +211,20 @@ class Register:
             if job is not None:
                 self.show(job)
 
-    def recall(self, drop_id: str) -> None:
-        """Show a drop as the store has it, and let its batch follow: an earlier life may have died before that."""
-        jobs = self.store.of_drop(drop_id)
+    def recall(self, drop_ids: Sequence[str]) -> None:
+        """Show drops as the store has them, and let their batches follow: an earlier life may have died before that."""
+        jobs = [job for drop_id in drop_ids for job in self.store.of_drop(drop_id)]
         for job in jobs:
             if job.state in ENDED:
                 self.unpreview(job)
-            self.show(job)
-        for batch_id in {job.batch for job in jobs if job.batch}:
-            self._follow_batch(batch_id, durable=True)
+        with self._lock:
+            self.show_all(jobs)
+            for batch_id in {job.batch for job in jobs if job.batch}:
+                self._follow_batch(batch_id, durable=True)
 
     def unshow(self, job: Job) -> None:
         """Remove the job's status file."""
-        self._outbox.remove(f"{job.folder}/{job.name}.status.json")
+        self._outbox.remove(_status_of(job))
 
     def preview(self, job_id: str, jpeg: bytes) -> None:
         """Show a screened preview, if its job still runs."""
@@ -193,11 +240,10 @@ class Register:
         except OSError as trouble:
             LOG.debug("%s: its preview stays: %s", job.name, trouble)
 
-    def ended(self, drop_id: str) -> list[Job]:
-        """Return the jobs of a drop if every one of them has ended and says so in its file, otherwise none."""
+    def is_over(self, drop_id: str) -> bool:
+        """Return whether every job of a drop has ended and says so in its file."""
         with self._lock:
-            jobs = [job for job in self.store.of_drop(drop_id) if job.kind == "job"]
-            return jobs if all(job.state in ENDED for job in jobs) else []
+            return self.store.is_over(drop_id)
 
     def _follow(self, job: Job, *, durable: bool) -> None:
         # The lock is held since the change was saved: files follow in the order of changes, and whoever has the lock
@@ -212,11 +258,10 @@ class Register:
     def _follow_batch(self, batch_id: str, *, durable: bool) -> None:
         batch = self.store.get(batch_id)
         assert batch is not None
-        jobs = [job for job in self.store.of_drop(batch.drop) if job.kind == "job"]
-        progress = sum(1.0 if job.state in ENDED else job.progress for job in jobs) / max(1, len(jobs))
-        ended = sum(job.state in ENDED for job in jobs)
-        values = {"progress": progress, "stage": f"{ended} of {len(jobs)} ended"}
-        state = batch_state(jobs)
+        sums = self.store.batch_sums(batch_id)
+        ended = sum(number for state, number in sums.states.items() if state in ENDED)
+        values = {"progress": sums.progress / max(1, sums.total), "stage": f"{ended} of {sums.total} ended"}
+        state = batch_state(sums.states)
         if state is batch.state:
             batch = self.store.change(batch_id, **values)
             self.show(batch, durable=durable)
@@ -224,18 +269,22 @@ class Register:
             self.show(self.store.move(batch_id, state, **values))
 
 
-def batch_state(jobs: Sequence[Job]) -> State:
-    """Return what a batch is: done if all its jobs are, cancelled if only cancelled ones are missing, else failed."""
-    states = {job.state for job in jobs}
-    if states & {State.RUNNING} or (states & {State.QUEUED} and states & ENDED):
+def batch_state(states: Collection[State]) -> State:
+    """Return what a batch is by its jobs: done if all are, cancelled if only such are missing, else failed."""
+    found = set(states)
+    if found & {State.RUNNING} or (found & {State.QUEUED} and found & ENDED):
         return State.RUNNING
-    if State.QUEUED in states:
+    if State.QUEUED in found:
         return State.QUEUED
-    if State.WAITING in states:
+    if State.WAITING in found:
         return State.WAITING
-    if states == {State.DONE}:
+    if found == {State.DONE}:
         return State.DONE
-    return State.CANCELLED if states <= {State.DONE, State.CANCELLED} else State.FAILED
+    return State.CANCELLED if found <= {State.DONE, State.CANCELLED} else State.FAILED
+
+
+def _status_of(job: Job) -> str:
+    return f"{job.folder}/{job.name}.status.json"
 
 
 def _preview_of(job: Job) -> str:

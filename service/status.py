@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from service.job import Job, State
+
+#: A batch's status file names so many of its jobs; it is written at each of their changes.
+LISTED_JOBS = 20
 
 
 class _Part(BaseModel):
@@ -66,6 +70,21 @@ class TimesPart(_Part):
     updated: str
 
 
+class ListedJob(_Part):
+    """One job of a batch, in short: its own status file says the rest."""
+
+    name: str
+    state: State
+
+
+class JobsPart(_Part):
+    """A batch's jobs: all of them counted, some by name (what went wrong, what runs, then the first of the rest)."""
+
+    total: int
+    states: dict[str, int] = Field(description="How many jobs are in each state; a state without jobs is left out.")
+    listed: list[ListedJob] = Field(description=f"At most {LISTED_JOBS} of them, in the order written.")
+
+
 class StatusDocument(_Part):
     """The whole of NAME.status.json; readers ignore keys that they don't know."""
 
@@ -99,12 +118,24 @@ class StatusDocument(_Part):
     times: TimesPart
     outputs: list[OutputPart]
     warnings: list[str]
-    same_as: str | None
+    same_as: str | None = Field(
+        description="The earlier result (a path in the outbox) that stands for this job's; nothing was rendered."
+    )
     error: ErrorPart | None
+    jobs: JobsPart | None = Field(None, description="A batch's jobs; null for a job.")
 
 
-def document(job: Job, daemon: str) -> dict[str, Any]:
-    """Return the status document of a job; `daemon` is host/pid of whoever owns the inbox."""
+def jobs_part(states: Mapping[State, int], listed: Sequence[tuple[str, State]]) -> dict[str, Any]:
+    """Return what a batch's status says of its jobs: counted by state, and some by name."""
+    return {
+        "total": sum(states.values()),
+        "states": {str(state): states[state] for state in State if states.get(state)},
+        "listed": [{"name": name, "state": str(state)} for name, state in listed],
+    }
+
+
+def document(job: Job, daemon: str, jobs: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """Return the status document of a job; `daemon` is host/pid of whoever owns the inbox, `jobs` a batch's jobs."""
     return {
         "schema": 1,
         "kind": job.kind,
@@ -142,4 +173,5 @@ def document(job: Job, daemon: str) -> dict[str, Any]:
         "warnings": job.warnings,
         "same_as": job.same_as,
         "error": job.error,
+        "jobs": jobs,
     }

@@ -97,7 +97,7 @@ def test_a_crash_anywhere_in_a_renaming_leaves_one_status_after_the_next_start(t
         except Stopped:
             ended = False
         scene.before = lambda _effect, _path: None
-        scene.register.recall("d1")
+        scene.register.recall(["d1"])
         scene.register.sweep()
         assert {path for path in scene.there() if not path.endswith(".part")} == {NEW}
         scene.store.close()

@@ -39,11 +39,16 @@ def give_back(claim: Claim, inbox: Path, where: Where, reason: str | None) -> Pa
     if not claim.members:
         clear_folder(claim)
     elif claim.folder.is_dir():
-        if claim.record.get("returning", {}).get("where") != where:
-            _intend(claim, inbox, where, reason if where == "rejected" else None)
+        plan_return(claim, inbox, where, reason)
         finish_return(claim, inbox)
     folder: str = claim.record.get("returning", {}).get("folder", where)
     return inbox / folder
+
+
+def plan_return(claim: Claim, inbox: Path, where: Where, reason: str | None) -> None:
+    """Choose where a claim's files go and save that in its record, without moving any; a plan that stands is kept."""
+    if claim.record.get("returning", {}).get("where") != where:
+        _intend(claim, inbox, where, reason if where == "rejected" else None)
 
 
 def put_back(claim: Claim, inbox: Path) -> None:

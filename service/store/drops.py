@@ -38,12 +38,14 @@ class Drops(Queue):
         return [drop_of(row) for row in self._rows("SELECT * FROM drops WHERE claimed = 1 AND returned_to IS NULL")]
 
     def mark_drop(self, drop_id: str, **changes: Any) -> None:
-        """Save where a drop's files are (`claimed`, `returned_to`) or what it is made of (`members`, `kind`)."""
+        """Save where a drop's files are (`claimed`, `returned_to`, `record`) or what it is of (`members`, `kind`)."""
         if "members" in changes:
             changes["members"] = json.dumps(changes["members"])
+        if changes.get("record") is not None:
+            changes["record"] = json.dumps(changes["record"])
         if changes.get("returned_to"):
             changes["returned_to"] = text_of(changes["returned_to"])
-        assert changes.keys() <= {"claimed", "returned_to", "members", "kind"}
+        assert changes.keys() <= {"claimed", "returned_to", "members", "kind", "record"}
         assignments = ", ".join(f"{column} = ?" for column in changes)
         with self.transaction():
             self._connection.execute(f"UPDATE drops SET {assignments} WHERE id = ?", (*changes.values(), drop_id))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from service.job import MOVES, Job, Render, State
@@ -14,6 +14,11 @@ from service.store.connection import Connection
 
 #: Named once here, so that no caller can put text into a statement.
 SELECT = "SELECT " + ", ".join(f'"{column}"' for column in COLUMNS) + " FROM jobs "
+_ADDED = tuple(column for column in COLUMNS if column != "number")
+_ADD = f"""INSERT INTO jobs (folded, {", ".join(f'"{column}"' for column in _ADDED)})
+           VALUES (?, {", ".join("?" * len(_ADDED))})"""
+#: SQLite takes so many values in one statement everywhere.
+_VALUES_AT_ONCE = 500
 
 
 class ForbiddenMove(Exception):
@@ -25,12 +30,10 @@ class Jobs(Connection):
 
     def add(self, job: Job) -> None:
         """Add a job's row as it is; its number is given here."""
-        row = {column: value for column, value in row_of(job).items() if column != "number"}
-        row["folded"] = folded(job.task, job.grouping, job.name)
-        names = ", ".join(f'"{column}"' for column in row)
-        marks = ", ".join("?" * len(row))
+        row = row_of(job)
+        values = (folded(job.task, job.grouping, job.name), *(row[column] for column in _ADDED))
         with self.transaction():
-            self._connection.execute(f"INSERT INTO jobs ({names}) VALUES ({marks})", tuple(row.values()))
+            self._connection.execute(_ADD, values)
 
     def get(self, job_id: str) -> Job | None:
         """Return one job, or None."""
@@ -43,23 +46,24 @@ class Jobs(Connection):
 
     def holds_name(self, task: str, grouping: str, names: Sequence[str], but: str) -> bool:
         """Return whether another drop's live job, or batch with a live or done job, clashes with one of these names."""
-        marks = ", ".join("?" * len(names))
-        rows = self._rows(
-            f"""SELECT 1 FROM jobs WHERE folded IN ({marks}) AND "drop" != ?
-                AND (state IN ('waiting', 'queued', 'running') OR same_as IS NOT NULL OR (kind = 'batch' AND EXISTS (
-                     SELECT 1 FROM jobs AS one WHERE one.batch = jobs.id AND one.state = 'done'))) LIMIT 1""",
-            (*(folded(task, grouping, name) for name in names), but),
-        )
-        return bool(rows)
+        for start in range(0, len(names), _VALUES_AT_ONCE):
+            some = names[start : start + _VALUES_AT_ONCE]
+            marks = ", ".join("?" * len(some))
+            rows = self._rows(
+                f"""SELECT 1 FROM jobs WHERE folded IN ({marks}) AND "drop" != ? AND (
+                    state IN ('waiting', 'queued', 'running') OR same_as IS NOT NULL OR (kind = 'batch' AND EXISTS (
+                    SELECT 1 FROM jobs AS one WHERE one.batch = jobs.id AND one.state = 'done'))) LIMIT 1""",
+                (*(folded(task, grouping, name) for name in some), but),
+            )
+            if rows:
+                return True
+        return False
 
     def change(self, job_id: str, **changes: Any) -> Job:
         """Save new values of a job without moving it."""
         assert "state" not in changes, "states change through move() alone"
         with self.transaction():
-            if "name" in changes:
-                self._leave_name(self._present(job_id), changes["name"])
-            self._update(job_id, changes)
-            return self._present(job_id)
+            return self._update(self._present(job_id), changes)
 
     def move(self, job_id: str, to: State, **changes: Any) -> Job:
         """Move a job and save what comes with it; raises ForbiddenMove where the table says no."""
@@ -68,20 +72,9 @@ class Jobs(Connection):
             if to not in MOVES[job.state]:
                 raise ForbiddenMove(f"{job.name}: {job.state} can't become {to}")
             stamp = {State.QUEUED: "queued_at", State.RUNNING: "started_at"}.get(to, "finished_at")
-            self._update(job_id, {"hold": None, stamp: self._now(), **changes, "state": to})
+            moved = self._update(job, {"hold": None, stamp: self._now(), **changes, "state": to})
             self.log(str(to), drop=job.drop, job=job.id, detail=(changes.get("error") or {}).get("title", ""))
-            return self._present(job_id)
-
-    def queue(self, waiting: Job, jobs: Sequence[Job]) -> None:
-        """Turn a drop's waiting row into its queued job, or into a batch of several that are added below it."""
-        common = {name: getattr(waiting, name) for name in ("workflow", "chosen", "inputs", "graph_hash", "seed")}
-        with self.transaction():
-            if len(jobs) == 1:
-                self.move(waiting.id, State.QUEUED, **common, settings=jobs[0].settings, adjusted=jobs[0].adjusted)
-                return
-            self.move(waiting.id, State.QUEUED, **common, kind="batch")
-            for job in jobs:
-                self.add(job)
+            return moved
 
     def _leave_name(self, job: Job, name: str) -> None:
         left = (f"{job.folder}/{job.name}", folded(job.task, job.grouping, job.name))
@@ -107,12 +100,16 @@ class Jobs(Connection):
         assert job is not None, f"no job {job_id}"
         return job
 
-    def _update(self, job_id: str, changes: dict[str, Any]) -> None:
+    def _update(self, job: Job, changes: dict[str, Any]) -> Job:
+        """Save what differs of a job and return it so; what was just read isn't read again."""
+        if changes.get("name", job.name) != job.name:
+            self._leave_name(job, changes["name"])
         changes = {"updated_at": self._now(), **changes}
         assert changes.keys() <= set(COLUMNS), changes.keys()
         assignments = ", ".join(f'"{column}" = ?' for column in changes)
         values = [stored(column, value) for column, value in changes.items()]
-        self._connection.execute(f"UPDATE jobs SET {assignments} WHERE id = ?", (*values, job_id))
+        self._connection.execute(f"UPDATE jobs SET {assignments} WHERE id = ?", (*values, job.id))
+        return replace(job, **changes)
 
     # renders ---------------------------------------------------------------------------------------------------------
 

@@ -27,8 +27,8 @@ POINTS = [
     ("image", "before 1 examine probe", "claimed, nothing examined"),
     ("image", "before 1 examine prepare", "examined, nothing made ready"),
     ("text", r"before 2 rename to .*claims/ID/claim\.json", "a seed and a prompt id drawn, not saved"),
-    ("text", "before 1 store.transaction of _save", "bound, not queued"),
-    ("batch", "after 1 store.transaction of _save", "a batch queued, not shown"),
+    ("text", "before 1 store.transaction of record", "bound, not queued"),
+    ("batch", "after 1 store.transaction of record", "a batch queued, not shown"),
     ("text", "before 1 store.move running", "queued, not taken"),
     ("image", "before 1 upload", "taken, nothing sent"),
     ("image", "before 1 submit", "uploaded, not submitted"),
@@ -48,7 +48,7 @@ POINTS = [
     ("text", "before 1 mkdir inbox/done$", "done, about to be returned"),
     ("image", r"before 1 rename to new inbox/done/.*/cup\.jpg", "one of two files returned"),
     ("text", r"before 1 unlink .*claims/ID/claim\.json", "returned, its record still there"),
-    ("text", "before 1 store.mark_drop returned_to", "returned, not in the database"),
+    ("text", "before 1 store.transaction of settle", "returned, not in the database"),
     ("text", "before 1 rmtree var/work/ID", "over, its work folder still there"),
 ]
 

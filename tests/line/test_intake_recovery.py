@@ -25,7 +25,7 @@ def test_an_undone_claim_whose_files_are_taken_away_meanwhile_leaves_nothing_wai
     tmp_path: Path, engine_outside: str
 ):
     scene = Scene(tmp_path, "text", engine_outside)
-    assert scene.run("before 1 store.transaction of _save").killed
+    assert scene.run("before 1 store.transaction of record").killed
     shutil.rmtree(claim_of(scene))
     scene.finish()
     assert scene.states() == {"cup": "cancelled"}
@@ -46,7 +46,7 @@ def test_a_queued_job_whose_claim_is_gone_fails_at_once_with_its_reason(tmp_path
 
 def test_an_odd_record_holds_its_own_drop_and_stops_no_start(tmp_path: Path, engine_outside: str):
     scene = Scene(tmp_path, "text", engine_outside)
-    assert scene.run("before 1 store.transaction of _save").killed
+    assert scene.run("before 1 store.transaction of record").killed
     record = json.loads((claim_of(scene) / "claim.json").read_text())
     (claim_of(scene) / "claim.json").write_text(json.dumps({**record, "task": "../x"}))
     (tmp_path / "inbox" / "text-to-video" / "mug.yaml").write_bytes(scene.kind.drop["text-to-video/cup.yaml"])
