@@ -1,4 +1,4 @@
-"""Does a media file have its end? Told from a few headers and the tail, without decoding anything."""
+"""Does a media file have its end, does a picture move? Told from headers and the tail, without decoding anything."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import BinaryIO
 _TAIL_BYTES = 64 * 1024
 #: Crafted files could hold millions of tiny parts; after so many the decoder, which has limits, may judge.
 _MOST_PARTS = 10_000
+_MOST_BLOCKS = 250_000
 
 _FIRST_BYTES = 12
 _JPEG = b"\xff\xd8"
@@ -33,17 +34,78 @@ def structural_end(path: Path) -> bool:
     be read now. Never reads more than headers and 64 KB at the end.
     """
     try:
-        opened = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-        with os.fdopen(opened, "rb") as file:
-            status = os.fstat(opened)
-            if not stat.S_ISREG(status.st_mode) or not status.st_size:
-                return False
+        with _opened(path) as file:
+            size = os.fstat(file.fileno()).st_size
             first = file.read(_FIRST_BYTES)
             if len(first) < _FIRST_BYTES:
-                return path.suffix.lower() not in _ENDED or not _could_begin(first)
-            return _has_end(file, first, status.st_size)
+                return size > 0 and (path.suffix.lower() not in _ENDED or not _could_begin(first))
+            return _has_end(file, first, size)
     except OSError:
         return False
+
+
+def is_animated(path: Path) -> bool:
+    """
+    Tell whether a file is a GIF with more than one frame or a WebP that says it is animated, whatever its name says.
+
+    False for everything else and for what can't be read now. Never reads more than the headers of a GIF's first frame,
+    at most 64 MB of them, and never raises.
+    """
+    try:
+        with _opened(path) as file:
+            first = file.read(_FIRST_BYTES)
+            if first.startswith(_RIFF) and first[8:] == b"WEBP":
+                head = file.read(9)
+                return head[:4] == b"VP8X" and len(head) == 9 and bool(head[8] & 0x02)
+            return first.startswith(_GIFS) and _gif_frames(file) > 1
+    except OSError:
+        return False
+
+
+def _opened(path: Path) -> BinaryIO:
+    """Open a plain file; raises OSError for anything else, and never waits."""
+    opened = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    file = os.fdopen(opened, "rb")
+    if not stat.S_ISREG(os.fstat(opened).st_mode):
+        file.close()
+        raise OSError("no plain file")
+    return file
+
+
+def _gif_frames(file: BinaryIO) -> int:
+    """Count a GIF's frames up to the second one."""
+    file.seek(10)
+    frames, flags = 0, file.read(3)[:1]
+    file.seek(_colours(flags), os.SEEK_CUR)
+    for _ in range(_MOST_PARTS):
+        mark = file.read(1)
+        if mark == b"!":
+            file.seek(1, os.SEEK_CUR)
+        elif mark == b",":
+            frames += 1
+            if frames > 1:
+                break
+            file.seek(_colours(file.read(9)[8:]) + 1, os.SEEK_CUR)
+        else:
+            break
+        if not _skip_blocks(file):
+            break
+    return frames
+
+
+def _colours(flags: bytes) -> int:
+    """Return how many bytes a GIF's colour table has, by the flags before it."""
+    return 3 << (flags[0] & 7) + 1 if flags and flags[0] & 0x80 else 0
+
+
+def _skip_blocks(file: BinaryIO) -> bool:
+    """Go behind a GIF's row of data blocks; False if the file ends in it, or it is longer than we look."""
+    for _ in range(_MOST_BLOCKS):
+        length = file.read(1)
+        if not length or not length[0]:
+            return bool(length)
+        file.seek(length[0], os.SEEK_CUR)
+    return False
 
 
 def _has_end(file: BinaryIO, first: bytes, size: int) -> bool:

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from service.inbox.structure import structural_end
+from service.inbox.structure import is_animated, structural_end
 
 pillow_heif.register_heif_opener()
 
@@ -201,3 +201,58 @@ def test_no_bytes_are_too_strange(tmp_path_factory, head, rest, name):
     folder = Path(tmp_path_factory.getbasetemp()) / "strange"
     folder.mkdir(exist_ok=True)
     assert ends(folder, name, head + rest) in (True, False)
+
+
+def moving(kind, count, **options):
+    held = io.BytesIO()
+    frames = [Image.fromarray(np.roll(PIXELS, shift * 3, axis=0)) for shift in range(count)]
+    frames[0].save(held, kind, save_all=True, append_images=frames[1:], **options)
+    return held.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("name", "moves"),
+    [
+        ("still.gif", False), ("moving.gif", True), ("loop.gif", True), ("still.webp", False), ("moving.webp", True),
+        ("moving.png", False), ("still.jpg", False), ("clip.mp4", False),
+    ],
+)  # fmt: skip
+def test_a_picture_that_moves_is_told_by_its_headers(name, moves, files, tmp_path):
+    data = {
+        "still.gif": moving("GIF", 1),
+        "moving.gif": moving("GIF", 2),
+        "loop.gif": moving("GIF", 3, loop=0, comment=b"made by hand"),
+        "still.webp": files["lossy.webp"],
+        "moving.webp": moving("WEBP", 3),
+        "moving.png": moving("PNG", 3),
+        "still.jpg": files["plain.jpg"],
+        "clip.mp4": files["moov_last.mp4"],
+    }[name]
+    (tmp_path / "picture").write_bytes(data)
+    assert is_animated(tmp_path / "picture") is moves
+
+
+def test_only_plain_files_that_are_there_can_move(tmp_path):
+    (tmp_path / "a.gif").write_bytes(moving("GIF", 2))
+    (tmp_path / "link.gif").symlink_to(tmp_path / "a.gif")
+    os.mkfifo(tmp_path / "pipe.gif")
+    (tmp_path / "folder.gif").mkdir()
+    names = ("a.gif", "link.gif", "pipe.gif", "folder.gif", "gone.gif")
+    assert [name for name in names if is_animated(tmp_path / name)] == ["a.gif"]
+
+
+def test_endless_blocks_are_not_walked_to_their_end(tmp_path):
+    head = moving("GIF", 1)[:13]
+    (tmp_path / "a.gif").write_bytes(head[:10] + b"\0\0\0" + b",\0\0\0\0\1\0\1\0\0\x08" + b"\1\0" * 600_000)
+    assert not is_animated(tmp_path / "a.gif")
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.sampled_from(["GIF89a", "GIF", "RIFF", ""]), st.binary(max_size=300), st.integers(0, 4000), st.binary())
+def test_no_bytes_are_too_strange_to_tell_whether_they_move(tmp_path_factory, head, rest, at, patch):
+    path = Path(tmp_path_factory.getbasetemp()) / "strange.gif"
+    whole = moving("GIF", 2)
+    for data in (head.encode() + rest, whole[:at] + patch + whole[at + len(patch) :], whole[:at]):
+        path.write_bytes(data)
+        assert is_animated(path) in (True, False)
+        assert structural_end(path) in (True, False)
