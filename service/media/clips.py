@@ -59,6 +59,9 @@ def _one_stream(container: InputContainer, name: str) -> VideoStream:
         raise trouble.too_large(name, stream.width, stream.height, trouble.MAX_VIDEO_PIXELS)
     stream.thread_type = ThreadType.NONE
     stream.codec_context.thread_count = 1
+    if stream.codec_context.name == "mjpeg":
+        # Damaged pictures come out grey otherwise, as if they were right.
+        stream.codec_context.options = {"err_detect": "explode"}
     return stream
 
 

@@ -16,7 +16,7 @@ from PIL import Image, ImageCms, ImageFile, ImageOps, UnidentifiedImageError
 
 from service.errors import Rejected
 from service.job import MediaFacts, MediaKind
-from service.media import trouble
+from service.media import damage, trouble
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -41,7 +41,10 @@ _PLUGINS = {
 }
 #: Formats whose further frames are an animation; a TIFF's are pages, a JPEG's (MPO) other views.
 _MOVING = frozenset({"gif", "webp", "png", "avif"})
-_DAMAGE = (UnidentifiedImageError, SyntaxError, ValueError, EOFError, struct.error, IndexError, KeyError, TypeError)
+_DAMAGE = (
+    *(UnidentifiedImageError, SyntaxError, ValueError, EOFError, struct.error, IndexError, KeyError, TypeError),
+    RuntimeError,  # AVIF
+)
 _SRGB = ImageCms.createProfile("sRGB")
 _ORIENTATION = 0x0112
 #: Larger pictures are only opened while probing; decoding takes longer than that may, so screening finds their damage.
@@ -87,6 +90,7 @@ def facts(path: Path, format_name: str) -> MediaFacts:
         width, height = image.size
         if width * height <= _PROBED_PIXELS:
             image.load()
+            damage.check(path, format_name, image, trouble.name_of(path))
         if _orientation(image) >= 5:
             width, height = height, width
         seconds = image.info.get("duration", 0) / 1000 * count if count > 1 else 0
@@ -139,6 +143,7 @@ def save_upright(path: Path, format_name: str, target: Path) -> list[str]:
     """Write the first frame as an upright 8-bit RGB PNG without any metadata; return a line for each thing left out."""
     with open_picture(path, format_name, name=trouble.name_of(path)) as image:
         image.load()
+        damage.check(path, format_name, image, trouble.name_of(path))
         lines = list(_left_out(image, format_name))
         clean = to_rgb(image)
     draft = target.with_name(f".{target.name}.part")

@@ -18,7 +18,7 @@ from av.stream import Disposition
 from av.video.frame import VideoFrame
 
 from service.job import MediaFacts
-from service.media import clips, formats, frames, pictures, trouble
+from service.media import clips, damage, formats, frames, pictures, trouble
 from service.media.writing import Shape, Writer, shape_of
 
 if TYPE_CHECKING:
@@ -39,6 +39,8 @@ _CONTAINERS = frozenset({"mp4", "mov", "mkv"})
 _PIXELS = frozenset({"yuv420p", "yuvj420p"})
 #: A clip that is only copied is decoded for so long at most; the rest is believed until it is screened.
 _DECODE_S = 20.0
+#: Codecs whose packets never hold long runs of zeros.
+_DENSE = frozenset({"h264", "hevc", "vp8", "vp9", "av1"})
 
 
 @dataclass(frozen=True)
@@ -146,6 +148,7 @@ def _write(clip: Clip, found: Index, plan: _Plan, draft: Path) -> None:
     # A clip without times of its own is shown frame by frame.
     start_s = Fraction(0) if found.in_order else found.pts[0] * found.time_base
     spread = Spread(plan.rate)
+    codec, pixels = clip.stream.codec_context.codec.canonical_name, clip.stream.width * clip.stream.height
     frames.rewind(clip)
     with Writer(draft, plan.shape, plan.rate) as writer:
         if plan.copies:
@@ -162,6 +165,8 @@ def _write(clip: Clip, found: Index, plan: _Plan, draft: Path) -> None:
             if packet.stream_index != clip.stream.index:
                 (writer.copy if plan.copies_sound else writer.put_sound)(packet)
                 continue
+            if codec in _DENSE and damage.has_hole(bytes(packet), pixels):
+                raise trouble.damaged(clip.name)
             decoded = _decoded(clip, packet) if not plan.copies or time.monotonic() < until else ()
             if plan.copies:
                 writer.copy(packet)

@@ -63,6 +63,12 @@ def unreadable(name: str, detail: str = "") -> Rejected:
     )
 
 
+def damaged(name: str) -> Rejected:
+    """The content goes on to its end, and part of what lies between was overwritten or never filled."""
+    title = f"{name} is damaged: part of it is missing or was overwritten, so it would not look as it should."
+    return Rejected(Problem("media_unreadable", title, _AGAIN))
+
+
 def cut_off(name: str, detail: str = "") -> Rejected:
     """The file ends before its content does."""
     title = f"{name} is cut off: it ends before its content does."
