@@ -221,6 +221,11 @@ class Output(Declared):
 
     node: Text = Field(description="The id of the node that saves the video.", examples=["14"])
     prefix: Text = Field("filename_prefix", description="Its input for the file name.", examples=["filename_prefix"])
+    follow: Literal["image", "source", "target", "reference"] | None = Field(
+        None,
+        description="The video role whose size, rate, length and sound the result has, where no parameter sets them.",
+        examples=["target"],
+    )
 
 
 class Pack(Declared):

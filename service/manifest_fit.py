@@ -44,10 +44,20 @@ class Fit:
             self._optional(optional.node, optional.strength, optional.passes, ("optional_nodes", position))
         if manifest.sizes is not None and manifest.sizes.follow not in manifest.media.declared():
             self._say("sizes follows a role that media doesn't have.", ("sizes", "follow"))
+        self._followed(manifest)
         names = manifest.parameters.declared()
         for position, model in enumerate(manifest.needs.models):
             if model.parameter is not None and model.parameter not in names:
                 self._say(f"There is no parameter {model.parameter}.", ("needs", "models", position, "parameter"))
+
+    def _followed(self, manifest: Manifest) -> None:
+        follow = manifest.output.follow
+        role = manifest.media.declared().get(follow) if follow is not None else None
+        if follow is not None and role is None:
+            self._say("output follows a role that media doesn't have.", ("output", "follow"))
+        elif role is not None and role.kind != "video":
+            fix = "Name a role of kind video, or take follow out."
+            self._say(f"output follows {follow}, which is a picture.", ("output", "follow"), fix)
 
     def _optional(self, node: str, strength: str, passes: Sequence[str], location: tuple[int | str, ...]) -> None:
         self._plain_input(node, strength, location)

@@ -133,7 +133,8 @@ def bind(
     Return the graph that a job runs, a copy with everything in its place.
 
     `media` maps each role to the server's reference of its file, `prefix` is the output's file name, unique for the
-    job; `defaults` are what config.yaml says where the manifest is silent; `media_facts` lets sizes follow a picture.
+    job; `defaults` are what config.yaml says where the manifest is silent; `media_facts` lets sizes follow a picture,
+    and what is expected of the result follow a video.
     Raises Rejected with every problem that check would name.
     """
     problems = check(workflow, settings, defaults)
@@ -154,7 +155,7 @@ def bind(
         graph,
         {"seed": seed, **resolved.values, **_seconds(resolved.values)},
         resolved.adjusted,
-        _expected(resolved.values),
+        _expected(workflow, resolved.values, media_facts or {}),
         output.node,
         _weights(workflow, graph),
     )
@@ -248,8 +249,13 @@ def _seconds(values: Mapping[str, Any]) -> dict[str, Any]:
     return {"seconds": round(frames / fps, 3)} if frames and fps else {}
 
 
-def _expected(values: Mapping[str, Any]) -> Expected:
-    return Expected(values.get("width"), values.get("height"), values.get("fps"), values.get("frames"), audio=False)
+def _expected(workflow: Workflow, values: Mapping[str, Any], media_facts: Mapping[str, MediaFacts]) -> Expected:
+    """Return what the result must be: what was set, and otherwise what the video has that it follows."""
+    follow = workflow.manifest.output.follow
+    followed = media_facts.get(follow) if follow is not None else None
+    like = {name: getattr(followed, name, None) for name in ("width", "height", "fps", "frames")}
+    wanted = {name: values.get(name, given) for name, given in like.items()}
+    return Expected(**wanted, audio=followed.audio if followed is not None else False)
 
 
 def _weights(workflow: Workflow, graph: Iterable[str]) -> dict[str, float]:

@@ -111,7 +111,7 @@ def describe(clip: frames.Clip, found: frames.Index | None, first: VideoFrame) -
         fps=rate,
         seconds=seconds or None,
         codec=clip.stream.codec_context.codec.canonical_name,
-        audio=bool(clip.container.streams.audio),
+        audio=bool(clip.container.streams.audio) and (found is None or found.audio_packets > 0),
     )
 
 

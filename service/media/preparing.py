@@ -96,7 +96,8 @@ def _plan(clip: Clip, found: Index, first: VideoFrame) -> _Plan:
         lines.append(f"converted from {codec} in {clip.format_name.upper()} to h264 in MP4")
     elif not plain:
         lines.append(f"its colours were converted from {first.format.name} to yuv420p")
-    sound, tracks = _sound(clip), len(clip.container.streams.audio)
+    tracks = len(clip.container.streams.audio) if found.audio_packets else 0
+    sound = _sound(clip) if tracks else None
     if sound is None and tracks:
         lines.append("its sound can't be decoded and was left out")
     elif tracks > 1:
