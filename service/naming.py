@@ -146,12 +146,10 @@ def _clings(name: str, at: int) -> bool:
     """Tell whether what begins at a place is drawn as one with what is before it (Unicode annex 29, a little wider)."""
     before, after = name[at - 1], name[at]
     category = unicodedata.category(after)
-    if (
-        category in {"Mn", "Mc", "Me", "Cf"}
-        or before == "\u200d"
-        or unicodedata.category(before) == "Cf"
-        or after in _MARKS
-    ):
+    if category in {"Mn", "Mc", "Me"} or after in _JOINERS or after in _MARKS or "\U000e0020" <= after <= "\U000e007f":
+        return True
+    # A joiner, or a sign drawn around or under the letters that follow it.
+    if before == "\u200d" or (before != "\u200c" and unicodedata.category(before) == "Cf"):
         return True
     if after in _FLAG_LETTERS and before in _FLAG_LETTERS:
         head = name[:at]

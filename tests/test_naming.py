@@ -24,7 +24,7 @@ clusters = [
         "한",
         "क्षि",
         "กำ",
-        "ga\u0308",
+        "a\u0308",
         "\u0601١",
     ),
     *("猫", "\u1112\u1161\u11ab", "1\ufe0f\u20e3"),
@@ -158,6 +158,15 @@ def _with(name, ending):
     if ending == "_2":
         return free_name(name, {name}.__contains__)
     return numbered(name, 1) if ending else name
+
+
+@pytest.mark.parametrize("drawn", clusters)
+def test_no_character_is_cut_wherever_the_end_falls(drawn):
+    character = unicodedata.normalize("NFC", drawn)
+    for before in range(12):
+        made = clean("x" * before + drawn * 100)
+        room = MAX_BYTES - before
+        assert made == "x" * before + character * (room // len(character.encode()))
 
 
 def test_one_character_that_is_too_long_alone_is_cut():
