@@ -11,7 +11,7 @@ from service.errors import Problem, Rejected
 from service.job import State
 from service.job_fields import ROLES, JobSettings
 from service.jobfile import JobFile, draft
-from service.strict_yaml import MAX_BYTES
+from service.plain_text import MAX_BYTES
 
 #: What a status or a recipe may tell of a job; a name and a priority belong to the earlier one.
 _TAKEN = frozenset(JobSettings.model_fields) - {*ROLES, "preset", "count", "priority", "output", "rerun", "workflow"}

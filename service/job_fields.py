@@ -33,6 +33,35 @@ UNBUILT: Mapping[str, str] = {
     "shrink": "Leave it out and choose a smaller width, height or frames.",
 }
 
+#: What other programs call our fields.
+SYNONYMS: Mapping[str, str] = {
+    "text": "prompt",
+    "description": "prompt",
+    "style": "preset",
+    "picture": "image",
+    "photo": "image",
+    "file": "image",
+    "input": "image",
+    "face": "source",
+    "video": "reference",
+    "model": "checkpoint",
+    "ckpt": "checkpoint",
+    "ckpt_name": "checkpoint",
+    "sampler_name": "sampler",
+    "guidance": "cfg",
+    "guidance_scale": "cfg",
+    "frame_rate": "fps",
+    "framerate": "fps",
+    "num_frames": "frames",
+    "length": "seconds",
+    "duration": "seconds",
+    "batch": "count",
+    "batch_size": "count",
+    "takes": "count",
+    "name": "output.name",
+    "filename": "output.name",
+}
+
 _WILDCARD = re.compile(r"(?<!\w)__[^\W_][\w/-]*?__(?!\w)")
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 _ENDING = re.compile(r".+\.(mp4|webm|mov|gif|webp|png|jpe?g|mkv|avi)", re.IGNORECASE)

@@ -8,10 +8,10 @@ from typing import Any
 
 from service.declaration import in_order, json_plain, nearest
 from service.errors import Problem, Rejected
-from service.job_fields import BOTH_LENGTHS, PROMPT_MAX, SEED_MAX, UNBUILT, JobSettings, Output
+from service.job_fields import BOTH_LENGTHS, PROMPT_MAX, SEED_MAX, SYNONYMS, UNBUILT, JobSettings, Output
 from service.jobs_in_file import MAX_JOBS, jobs_of
+from service.plain_text import decode as decode_text
 from service.strict_yaml import MAX_PROBLEMS, Document, Node, read_all
-from service.strict_yaml import decode as decode_text
 from service.strict_yaml import read as read_yaml
 from service.typed_yaml import read, read_partly
 from service.yaml_slips import quote
@@ -171,11 +171,13 @@ def _places(root: Node) -> dict[str, Place]:
 def _read_one(job: Document) -> tuple[JobSettings, tuple[Problem, ...], frozenset[str]]:
     for name in ("prompt", "negative_prompt"):
         _braces_are_text(job, name)
-    made, problems, bad = read_partly(JobSettings, job, UNBUILT)
+    made, problems, bad = read_partly(JobSettings, job, UNBUILT, SYNONYMS)
     problems = (*problems, *_cut_texts(job), *_both_lengths(job, problems))
     # Who writes "promt" is told that, and not that the prompt is missing.
     unknown = (problem.field for problem in problems if problem.code == "unknown_field" and problem.field)
-    meant = {near for name in unknown if (near := nearest(name, JobSettings.model_fields)) is not None}
+    meant = {
+        near for name in unknown if (near := nearest(name, JobSettings.model_fields) or SYNONYMS.get(name)) is not None
+    }
     return made or JobSettings.model_validate({}), problems, bad | meant
 
 

@@ -33,10 +33,14 @@ def read(model: type[Model], document: Document, unbuilt: Mapping[str, str], nou
 
 
 def read_partly(
-    model: type[Model], document: Document, unbuilt: Mapping[str, str]
+    model: type[Model], document: Document, unbuilt: Mapping[str, str], synonyms: Mapping[str, str]
 ) -> tuple[Model | None, tuple[Problem, ...], frozenset[str]]:
-    """Read as `read` does, but return the model of the right fields in any case, and the names of the wrong ones."""
-    made = _attempt(model, document, unbuilt, "field")
+    """
+    Read as `read` does, but return the model of the right fields in any case, and the names of the wrong ones.
+
+    `synonyms` maps what others call a root field to its name here.
+    """
+    made = _attempt(model, document, unbuilt, "field", synonyms)
     bad = {problem.field.partition(".")[0] for problem in made.problems if problem.field}
     bad |= {name for name, node in document.root.fields.items() if node.kind == "refused"}
     kept = made.model
@@ -62,7 +66,13 @@ class _Attempt(Generic[Model]):
     raw: dict[str, Any]
 
 
-def _attempt(model: type[Model], document: Document, unbuilt: Mapping[str, str], noun: str) -> _Attempt[Model]:
+def _attempt(
+    model: type[Model],
+    document: Document,
+    unbuilt: Mapping[str, str],
+    noun: str,
+    synonyms: Mapping[str, str] | None = None,
+) -> _Attempt[Model]:
     root = document.root
     if root.kind != "fields":
         return _Attempt(None, [*document.problems, _not_fields(root, noun)], {})
@@ -77,7 +87,7 @@ def _attempt(model: type[Model], document: Document, unbuilt: Mapping[str, str],
         else:
             continue
         (raw[holder[0]] if holder else raw).pop(name, None)
-    made, problems = _validate(model, document, raw, Reader(model, document, tuple(unbuilt), noun))
+    made, problems = _validate(model, document, raw, Reader(model, document, tuple(unbuilt), noun, synonyms or {}))
     return _Attempt(made, [*document.problems, *refused, *problems], raw)
 
 

@@ -52,7 +52,8 @@ class Reader:
     model: type[BaseModel]
     document: Document
     unbuilt: tuple[str, ...]
-    noun: str = "field"
+    noun: str
+    synonyms: Mapping[str, str]
 
     def problem(self, detail: ErrorDetails) -> Problem | None:
         """Return the problem, or None where the value was refused already."""
@@ -106,12 +107,14 @@ class Reader:
         above = ".".join(str(step) for step in detail["loc"][:-1])
         later = [each.rpartition(".")[2] for each in self.unbuilt if each.rpartition(".")[0] == above]
         title = f"There is no {self.noun} {_short(name)}."
-        return Problem("unknown_field", title, self._meant(key, names, later), field=name).at(*place)
+        return Problem("unknown_field", title, self._meant(key, names, later, above), field=name).at(*place)
 
-    def _meant(self, key: str, names: list[str], later: list[str]) -> str:
-        close = nearest(key, [*names, *later])
+    def _meant(self, key: str, names: list[str], later: list[str], above: str) -> str:
+        close = nearest(key, [*names, *later]) or (self.synonyms.get(key.casefold()) if not above else None)
         if close in later:
             return f"Did you mean {close}? It is not built yet."
+        if close and "." in close:
+            close = f"{close.partition('.')[0]}: {{{close.partition('.')[2]}: …}}"
         return f"Did you mean {close}?" if close else f"The {self.noun}s are: {', '.join(names)}."
 
     def _shown(self, node: Node, kind: str) -> str:

@@ -78,6 +78,7 @@ FLOORS: dict[str, float] = {
     "yaml_problems": 2.25,
     "declaration": 2.2,
     "strict_yaml": 2.1,
+    "plain_text": 2,
     "graph": 2,
     "yaml_slips": 2,
     "guard": 2,

@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.errors import Rejected
-from service.strict_yaml import MAX_BYTES, MAX_PROBLEMS, load, read
+from service.plain_text import MAX_BYTES
+from service.strict_yaml import MAX_PROBLEMS, load, read
 
 
 def refusal(data):
