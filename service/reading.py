@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from service import jobfile
+from service import again, jobfile
 from service.catalogue import Library
 from service.declaration import in_order
 from service.errors import Problem, Rejected
@@ -77,6 +77,10 @@ def read(dropped: Dropped, library: Library, job: JobFile | None = None) -> tupl
 
 
 def _draft(kind: str, text: bytes | None) -> Draft:
+    if kind == "again":
+        if text is None:
+            raise ValueError("of a video that tells its job, the job must be given")
+        return Draft(again.jobfile_of_status(text))
     if kind == "media" or text is None:
         return Draft(jobfile.without_file())
     if kind == "text":

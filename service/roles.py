@@ -76,11 +76,20 @@ def cast(dropped: Dropped, flow: Workflow, job: JobSettings, named: Collection[s
     """
     Give each role of a workflow its file.
 
-    `named` are the files of the drop's own that any job of its file names: they play only where they are named.
+    `named` are the files of the drop's own that any job of its file names: the others come before them.
     """
+    own = {dropped.owned(file) for file in job.named_media().values()}
+    made = _cast(dropped, flow, job, [file for file in dropped.media if file not in named], takers)
+    if made.missing is None or own.issuperset(named):
+        return made
+    with_named = _cast(dropped, flow, job, [file for file in dropped.media if file not in own], takers)
+    return with_named if with_named.missing is None and not with_named.problems else made
+
+
+def _cast(dropped: Dropped, flow: Workflow, job: JobSettings, media: list[str], takers: Takers) -> Cast:
     made = Cast()
     _cast_named(made, dropped, flow, job)
-    files = _without_live_halves([file for file in dropped.media if file not in named], dropped, flow)
+    files = _without_live_halves(media, dropped, flow)
     plain = []
     for file in files:
         role = _role_in_name(dropped, file)
@@ -98,7 +107,7 @@ def cast(dropped: Dropped, flow: Workflow, job: JobSettings, named: Collection[s
 def _cast_named(made: Cast, dropped: Dropped, flow: Workflow, job: JobSettings) -> None:
     for role, file in job.named_media().items():
         own = dropped.owned(file)
-        kinds = dropped.kinds(own or file)
+        kinds = dropped.kinds(file if file in dropped.animated else own or file)
         wanted = flow.roles.get(role)
         made.roles[role] = own or file
         made.kinds[role] = wanted or (kinds or (MediaKind.PICTURE,))[0]

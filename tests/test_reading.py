@@ -1,3 +1,4 @@
+import json
 from functools import partial
 
 import pytest
@@ -145,6 +146,13 @@ def test_jobs_of_one_file_share_what_the_drop_owns_unless_one_of_them_names_it()
     text = "jobs: [{image: a.jpg}, {image: b.jpg}]"
     found = readings("image-to-video", text, "a.jpg", "b.jpg", name="holiday")
     assert [reading.roles["image"] for reading in found] == ["a.jpg", "b.jpg"]
+    text = "workflow: swap\nsource: a.jpg\njobs: [{target: b.jpg}, {workflow: film_swap, target: c.mp4}]"
+    found = readings("face-swap", text, "a.jpg", "b.jpg", "c.mp4", name="holiday")
+    assert [reading.roles["target"] for reading in found] == ["b.jpg", "c.mp4"]
+    found = readings("image-to-video", "jobs: [{image: cat.jpg}, {steps: 2}]", "cat.jpg")
+    assert [reading.roles["image"] for reading in found] == ["cat.jpg", "cat.jpg"]
+    found = readings("image-to-video", "jobs: [{image: a.jpg}, {steps: 2}]", "a.jpg", "b.jpg", name="holiday")
+    assert [reading.roles["image"] for reading in found] == ["a.jpg", "b.jpg"]
     found = readings("image-to-video", "jobs: [{steps: 1}, {steps: 2}]", "cat.jpg")
     assert [(reading.number, reading.roles["image"]) for reading in found] == [(0, "cat.jpg"), (1, "cat.jpg")]
 
@@ -265,6 +273,18 @@ def test_a_job_that_was_parsed_already_is_not_parsed_again():
         parse("job_file", b"seed: x")
 
 
+def test_a_status_file_of_ours_is_read_as_the_job_that_it_tells_of():
+    told = {"schema": 1, "kind": "job", "job": "1", "state": "done", "workflow": "words", "seed": 7}
+    text = json.dumps({**told, "settings": {"prompt": "a", "steps": 3}})
+    reading = only("text-to-video", text, kind="again", name="cat.status")
+    assert (reading.settings.seed, reading.settings.rerun, reading.why) == (7, True, "named by the job")
+    assert parse("again", text.encode()) == reading.job
+    (problem,) = refused("text-to-video", "prompt: a", kind="again")
+    assert problem.code == "not_ours"
+    with pytest.raises(ValueError, match="must be given"):
+        readings("text-to-video", None, kind="again")
+
+
 def test_the_files_that_jobs_name_are_listed_once_each():
     job = parse_job(b"image: a.jpg\njobs: [{source: b/c.jpg}, {image: d.jpg, target: b/c.jpg}]")
     assert named_files(job) == ("a.jpg", "b/c.jpg", "d.jpg")
@@ -288,7 +308,12 @@ def test_any_files_are_read_refused_or_waited_for(task, files, animated, kind, t
     drop = Dropped(task, "", "cat", kind, None if kind == "media" else text, tuple(files), {}, frozenset(animated))
     try:
         found = read(drop, ALL)
-    except (Rejected, Missing):
+    except Missing as missing:
+        assert missing.title.endswith(".")  # noqa: PT017
+        assert missing.fix.endswith(".")  # noqa: PT017
+        return
+    except Rejected as refused:
+        assert all(problem.title.endswith(".") and problem.fix for problem in refused.problems)  # noqa: PT017
         return
     for reading in found:
         assert reading.workflow.required_roles <= set(reading.roles)
