@@ -49,9 +49,9 @@ class SimulatedDisk:
         return {path: file.facts() for path, file in self.files.items() if not is_junk(path.rpartition("/")[2])}
 
     def create(self, path: str, *, outside: bool = False) -> File:
-        """Make an empty file, closed; what was at its path is replaced."""
+        """Make an empty file, closed; one outside stays open. What was at its path is replaced."""
         self._inode += 1
-        file = File(self._inode)
+        file = File(self._inode, writers=int(outside))
         self._touch(file)
         (self.elsewhere if outside else self.files)[path] = file
         return file

@@ -5,8 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-
-from tests.wholeness.disk import SimulatedDisk
+from typing import Any
 
 Steps = Iterator[float]
 #: Somewhere in 2001, as a camera's files may be.
@@ -17,7 +16,8 @@ _OLD_NS = 1_000_000_000_000_000_000
 class Plan:
     """One file to be put in place: where, what, on which disk, by whose chances."""
 
-    disk: SimulatedDisk
+    #: A SimulatedDisk or a RealDisk.
+    disk: Any
     path: str
     content: bytes
     chance: random.Random
@@ -145,7 +145,6 @@ def hard_link(plan: Plan) -> Steps:
     """Written elsewhere on the same disk and linked in: when it is finished, or while it is still being written."""
     disk = plan.disk
     file = disk.create("elsewhere", outside=True)
-    file.writers = 1
     parts = plan.parts()
     linked_before = plan.chance.randrange(len(parts)) if plan.chance.random() < 0.5 else len(parts)
     for number, (offset, part) in enumerate(parts):
