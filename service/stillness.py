@@ -31,7 +31,7 @@ class Stillness:
         watch: Watch,
         *,
         place: Place | None = None,
-        has_writer: Callable[[Path], bool | None] = has_writer,
+        has_writer: Callable[[Path, Place], bool | None] = has_writer,
         has_gaps: Callable[[Path], bool] = has_gaps,
     ) -> None:
         self._inbox = inbox
@@ -39,6 +39,9 @@ class Stillness:
         self._has_writer = has_writer
         self._has_gaps = has_gaps
         self._settling = Settling()
+        self._kind_of = (lambda _folder: place) if place else kind_of
+        #: What kind of place each folder is that was asked about in this judgement; the mount table is slow to read.
+        self._places: dict[Path, Place] = {}
         place = place or kind_of(inbox)
         self._share = place == "share" or watch.mode == "polling"
         self._local = place == "local"
@@ -59,6 +62,7 @@ class Stillness:
 
     def judge(self, now_s: float) -> set[str]:
         """Return the paths that became whole since the last judgement."""
+        self._places.clear()
         found = self._settling.judge(now_s, self.quiet_s, self._is_busy)
         for path in found:
             self._forget(path)
@@ -102,13 +106,13 @@ class Stillness:
 
     def _writers_visible(self, path: str) -> bool:
         if path not in self._visible:
-            self._visible[path] = self._has_writer(self._inbox / path) is not None
+            self._visible[path] = self._ask(path) is not None
             if self._local and not self._visible[path]:
                 self._tell_of_strangers(path)
         return self._visible[path]
 
     def _is_busy(self, path: str) -> bool:
-        written = self._has_writer(self._inbox / path)
+        written = self._ask(path)
         if written is not None:
             return written
         if self._visible.get(path):
@@ -119,6 +123,13 @@ class Stillness:
             self._gapped.add(path)
             return True
         return False
+
+    def _ask(self, path: str) -> bool | None:
+        """Tell whether somebody has a file open for writing; None where that can't be seen."""
+        whole = self._inbox / path
+        if (folder := whole.parent) not in self._places:
+            self._places[folder] = self._kind_of(folder)
+        return self._has_writer(whole, self._places[folder])
 
     def _tell_of_strangers(self, path: str) -> None:
         if self.unseen is None and self._is_a_strangers(path):

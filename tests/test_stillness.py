@@ -23,7 +23,7 @@ WATCH = Watch()
 
 def stillness_of(place, *, writer=None, gaps=False, mode="auto"):
     return Stillness(
-        Path("/nowhere"), Watch(mode=mode), place=place, has_writer=lambda _path: writer, has_gaps=lambda _path: gaps
+        Path("/nowhere"), Watch(mode=mode), place=place, has_writer=lambda *_: writer, has_gaps=lambda _path: gaps
     )
 
 
@@ -75,7 +75,7 @@ def test_a_file_whose_writers_are_no_longer_visible_waits_as_if_they_never_were(
         Path("/nowhere"),
         WATCH,
         place="local",
-        has_writer=lambda _path: next(answers, None),
+        has_writer=lambda *_: next(answers, None),
         has_gaps=lambda _path: False,
     )
     assert whole_after_s(stillness) == pytest.approx(3.2, abs=0.01)

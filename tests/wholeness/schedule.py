@@ -11,6 +11,7 @@ from pathlib import Path, PurePosixPath
 
 from service.config_keys import Watch
 from service.inbox.gaps import ends_in_zeros
+from service.inbox.roots import Place
 from service.inbox.structure import structural_end
 from service.settling import FileFacts
 from service.stillness import Stillness
@@ -162,7 +163,7 @@ class Schedule:
             wrong = "never claimed"
         return Outcome(self._looks, wrong, beyond, late_s)
 
-    def _has_writer(self, path: Path) -> bool | None:
+    def _has_writer(self, path: Path, _place: Place) -> bool | None:
         file = self._disk.files.get(path.as_posix())
         return None if file is None or self._place != "seen" else file.writers > 0
 

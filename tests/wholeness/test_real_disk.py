@@ -36,7 +36,7 @@ class Inbox:
         for place in (folder, self.inbox, self.inbox / "image-to-video"):
             place.chmod(0o777)
         self.quiet_s = WATCH.quiet_seconds_local if writers_are_seen else WATCH.quiet_seconds
-        self.asked = has_writer if writers_are_seen else (lambda _path: None)
+        self.asked = has_writer if writers_are_seen else (lambda *_: None)
         self.child = subprocess.Popen(
             [sys.executable, "-m", "tests.wholeness.real_disk", str(self.inbox)],
             stdin=subprocess.PIPE,
