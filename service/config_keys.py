@@ -88,7 +88,7 @@ class Watch(Declared):
         10,
         ge=0.5,
         le=3600,
-        description="Look through the inbox at least this often, whatever the events say.",
+        description="Look through the inbox at least this often, whatever the events say, unless looking costs much.",
         examples=[10],
     )
     sidecar_wait_seconds: float = Field(

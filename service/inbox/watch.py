@@ -51,6 +51,8 @@ _LOSSES = logging.getLogger("watchdog.observers.inotify_c")
 _AGAIN_S = 60.0
 #: An event that hasn't come after this time doesn't come.
 _ANSWER_S = 5.0
+#: Whether the task folders are still those that are watched is asked this often.
+_PLACES_S = 5.0
 #: Folders that come and go are looked at at most this often.
 _FOLDERS_S = 1.0
 #: What was found and mended is told for so long.
@@ -104,6 +106,7 @@ class Watch:
         self._armed: dict[Path, tuple[int, int] | None] = {}
         self._again_s = 0.0
         self._asked_s: float | None = None
+        self._places_due_s = 0.0
         self._folders_due_s: float | None = None
         self._missing: set[str] = set()
         #: Why there are no events, or not from everywhere, if so; the owner then looks by the clock alone.
@@ -131,6 +134,7 @@ class Watch:
             return False
         now = self._monotonic()
         self._again_s, self._folders_due_s, self._asked_s = now + _AGAIN_S, now, None
+        self._places_due_s = now + _PLACES_S
         observer = None
         try:
             observer = Observer()
@@ -174,9 +178,11 @@ class Watch:
             self._lost = False
             self._folders_due_s = now
             self._tell("events_lost", "File events came faster than the system could keep them, and some were lost.")
-        if self._armed != (folders := self._folders()):
-            if self._observer is not None and self._armed[self._inbox] != folders[self._inbox]:
+        if self._armed.get(self._inbox) != _identity(self._inbox, follow=True):
+            if self._observer is not None:
                 self._tell("watch_renewed", "The inbox folder was replaced, so the watch for file events began anew.")
+            self._begin_anew()
+        elif (now >= self._places_due_s or not self.alive()) and self._armed != self._folders():
             self._begin_anew()
         elif fault := self._fault(now):
             self._tell("watch_renewed", f"The watch for file events {fault}, so it began anew.")
@@ -217,6 +223,8 @@ class Watch:
         self._wake()
 
     def _follow_folders(self, now: float) -> None:
+        if now >= self._places_due_s:
+            self._places_due_s = now + _PLACES_S
         if self._alarm.folders_changed:
             self._alarm.folders_changed = False
             self._folders_due_s = now + _FOLDERS_S if self._folders_due_s is None else self._folders_due_s

@@ -180,9 +180,10 @@ def test_an_inbox_that_is_replaced_between_two_checks_is_found(watch, clock, wok
 
 def test_a_new_task_folder_is_watched_without_a_word(watch, clock, woken, inbox):
     (inbox / "face-swap/deep").mkdir(parents=True)
-    assert supervised(watch, clock) == {}
+    assert supervised(watch, clock, 5) == {}
     assert hears(woken, inbox / "face-swap/deep/a.yaml")
     shutil.rmtree(inbox / "face-swap")
+    assert until(lambda: not watch.alive())
     assert supervised(watch, clock) == {}
     assert hears(woken, inbox / "text-to-video/a.yaml")
 
