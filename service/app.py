@@ -12,6 +12,7 @@ from service.config import Config
 from service.errors import Problem, Unavailable
 from service.examiner import Classifier, OpenNsfw
 from service.job import Hold
+from service.pace import next_look_s
 from service.recovery import recover
 from service.store import utc_now
 
@@ -20,6 +21,9 @@ LOG = logging.getLogger(__name__)
 _STOP_S = 4.0
 #: What commands and control files ask is looked for this often.
 _ATTEND_S = 1.0
+#: After a look that took longer than this (s), events are left unheard for so many times as long.
+_COSTLY_LOOK_S = 0.05
+_LOOK_REST = 5
 
 
 class Fallen(Exception):
@@ -70,7 +74,6 @@ class App(Rooms):
         thread.start()
 
     def _take_in(self) -> None:
-        rescan_s = self.config.watch.rescan_seconds
         offline = False
         while not self._stop.is_set():
             self._wake.clear()
@@ -88,11 +91,26 @@ class App(Rooms):
                 self.register.hold_queued(Hold(away.code, away.title, away.fix, utc_now()))
             except OSError as trouble:
                 LOG.warning("the inbox can't be read now: %s", trouble)
-            self._rest(rescan_s if due_s is None else min(due_s, rescan_s))
+            self._rest(self._pause_s(due_s))
+
+    def _pause_s(self, due_s: float | None) -> float:
+        """Return how long to wait for an event before the next look; looking stays a small part of our time."""
+        changed_s = self.intake.changed_s
+        return next_look_s(
+            polling=self.watch.mode.name == "polling",
+            rescan_s=self.config.watch.rescan_seconds,
+            look_took_s=self.intake.look_took_s,
+            changed_ago_s=None if changed_s is None else time.monotonic() - changed_s,
+            due_s=due_s,
+            busy=not self.intake.settled,
+        )
 
     def _rest(self, seconds: float) -> None:
         """Wait for a wake or for the time; what commands and files ask for meanwhile isn't kept waiting."""
         until_s = time.monotonic() + seconds
+        if self.intake.look_took_s > _COSTLY_LOOK_S and seconds > 0:
+            # Where very many files lie, somebody who writes all the time must not make us look all the time.
+            self._stop.wait(min(seconds, _LOOK_REST * self.intake.look_took_s))
         while (left_s := until_s - time.monotonic()) > 0 and not self._wake.wait(min(left_s, _ATTEND_S)):
             self._attend()
 

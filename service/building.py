@@ -107,7 +107,7 @@ class Rooms:
         )
         self._build_lanes(servers)
         self._build_intake(work)
-        self.housekeeping = Housekeeping(config, self._wake.set)
+        self.housekeeping = Housekeeping(config)
         self.requests = Requests(config.state_dir / "requests")
         #: What commands may ask of a running daemon.
         self.verbs: dict[str, Callable[[Request], str]] = {
@@ -163,7 +163,8 @@ class Rooms:
             self.register,
             self._claims,
             self.ending,
-            self.admission.admit,
+            self.admission,
+            self.control,
             monotonic=time.monotonic,
             new_id=fresh_id,
         )

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from service.disk import sha256_of
+from service.disk_trouble import unavailable_of
 from service.errors import Problem, Rejected
 from service.examiner import Examiner
 from service.inbox.named import Changed, Places, check_member, copy_unchanged, found_key, member_of, sha256_unchanged
@@ -132,7 +133,11 @@ class Examination:
 
     def _folder(self, drop_id: str) -> Path:
         folder = self._work / drop_id
-        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as trouble:
+            # Of our own disk; it must not be taken for the loss of a dropped file.
+            raise unavailable_of(trouble) from trouble
         return folder
 
 

@@ -1,38 +1,44 @@
-"""Intake: a listing becomes drops, a drop that is whole becomes a claim, a claim is handed on to be admitted."""
+"""Intake: a listing becomes drops, drops that are ready become claims, claims are handed on to be admitted."""
 
 from __future__ import annotations
 
 import logging
-import os
 import sqlite3
-from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
-from functools import partial
-from pathlib import Path, PurePosixPath
-from typing import Any
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
 
+from service.agenda import Agenda
+from service.attention import Attention
+from service.claiming import Admitting, Claiming
 from service.config import Config
-from service.drops import Candidate, group, is_control
+from service.consideration import Consideration, Later, Ready
+from service.control import Control
+from service.disk import Disk
+from service.drops import Candidate
 from service.ending import Ending
-from service.errors import Problem, Rejected, internal_problem
-from service.inbox.claim import ClaimLost, Claims, MembersChanged
-from service.inbox.look import Trouble, look
-from service.inbox.record import Claim, Member
+from service.errors import Problem, internal_problem
+from service.followers import Followers
+from service.inbox.claim import Claims
+from service.inbox.look import Changes, Listing
+from service.inbox.lookup import Lookup
 from service.job import Hold
-from service.jobfile import JobFile
 from service.named_media import NamedMedia
-from service.patience import Patience, folder_of
-from service.readiness import Readiness, not_a_file
-from service.reading import Dropped, Library, Missing, named_files, read
-from service.register import Register
+from service.orders import Orders
+from service.pairing import Pairing
+from service.reading import Library
+from service.register import SHARED_HOLD_FILES, Register
 from service.settling import FileFacts
-from service.sightings import Seen, Sightings
+from service.sightings import Sightings
 from service.stillness import Stillness
 from service.store import utc_now
 from service.texts import Texts
 
 LOG = logging.getLogger(__name__)
+#: After so long (s) of taking in, the inbox is looked at again, for somebody else may have dropped something.
+_STEP_S = 0.5
+#: So many drops at most are taken in one step of disk and store; it keeps every other thread from them.
+_TOGETHER = 64
 
 
 class Intake:
@@ -46,256 +52,255 @@ class Intake:
         register: Register,
         claims: Claims,
         ending: Ending,
-        admit: Callable[[Claim], None],
+        admission: Admitting,
+        control: Control,
         *,
         monotonic: Callable[[], float],
         new_id: Callable[[], str],
     ) -> None:
         self._inbox = inbox
         self._config = config
-        self._library = library
         self._register = register
         self._store = register.store
-        self._claims = claims
-        self._ending = ending
-        self._admit = admit
+        self._control = control
         self._monotonic = monotonic
+        self._disk = Disk()
         self._stillness = Stillness(inbox, config.watch)
-        self._files: Mapping[str, FileFacts] = {}
-        self._patience = Patience()
-        self._readiness = Readiness(inbox, config.watch, self._stillness, self._patience)
         self._texts = Texts(inbox)
-        self._named_media = NamedMedia(register.store)
+        self._listing = Listing(inbox, library.tasks)
+        self._pairing = Pairing(self._listing, library.tasks, library.prompted, library.presets)
+        self._lookup = Lookup(inbox, [Path(root) for root in config.media_roots])
+        self._named = NamedMedia(register.store, self._lookup, self._listing.facts)
         self._sightings = Sightings(register, new_id)
-        self._due_s: float | None = None
-        self._pending = False
+        self._consideration = Consideration(
+            inbox,
+            config,
+            library,
+            self._listing,
+            self._stillness,
+            self._texts,
+            self._lookup,
+            self._named,
+            register.store,
+        )
+        facts = self._named.facts
+        self._claiming = Claiming(claims, register.store, self._sightings, self._named, ending, admission, facts)
+        self._followers = Followers(inbox, register.store, self._named, self._listing.facts, self._disk)
+        self._agenda = Agenda()
+        self._attention = Attention(self._pairing.candidate)
+        self._orders = Orders(
+            inbox, register.store, self._disk, control, self._pairing, self._sightings, self._attention
+        )
+        self._folder_changed_s: dict[str, float] = {}
+        self._media_changed_ns = 0
+        #: Deciding files of drops that wait for media, and of drops whose files say that they are paused.
+        self._missing: set[str] = set()
+        self._paused: set[str] = set()
+        self._left_seen: set[str] = set()
         #: Deciding files over which we stumbled; told once for as long as they stay the same.
-        self._faults: dict[str, FileFacts] = {}
-        self._told: set[Trouble] = set()
-        self._beside: dict[str, list[str]] = {}
+        self._faults: dict[str, FileFacts | None] = {}
+        #: What the newest look cost, in seconds of a core.
+        self.look_took_s = 0.0
+        #: When a look last found something new on the caller's clock, None for never.
+        self.changed_s: float | None = None
         #: Whether the newest look found nothing that time alone will make whole.
         self.settled = False
-        #: Files that are no drop and that nobody touches, at the newest look.
-        self.left_alone: tuple[str, ...] = ()
-        #: PAUSE and NAME.cancel files, inbox-relative: their part isn't built yet, so they do nothing.
-        self.unbuilt: tuple[str, ...] = ()
 
     def recall(self) -> None:
         """Take up the drops that an earlier life of the daemon saw; the next look decides whether they are there."""
-        self._sightings.recall(self._monotonic())
+        self._left_seen = set(self._sightings.recall(self._monotonic()))
 
     def notices(self) -> dict[str, Problem | None]:
         """Return what the operator should know of the inbox, by code; None where there is nothing."""
-        return {"writers_unseen": self._stillness.unseen}
+        troubles = self._listing.troubles
+        trouble = Problem("listing", troubles[0].title, troubles[0].fix) if troubles else None
+        return {"writers_unseen": self._stillness.unseen, "listing": trouble}
+
+    @property
+    def left_alone(self) -> tuple[str, ...]:
+        """Files in task folders that are no drop and that nobody touches, at the newest look."""
+        return self._pairing.left_alone()
 
     def step(self) -> float | None:
         """Look once and do what is due; return after how many seconds something may be due again, or None."""
         now = self._monotonic()
-        self._due_s = None
-        self._pending = False
-        listing = look(self._inbox, list(self._library.tasks))
-        self._files = listing.files
-        self._patience.note(listing.files, now)
-        self._texts.keep(listing.files)
-        self._tell(listing.troubles)
-        self._beside = defaultdict(list)
-        for path in listing.files:
-            self._beside[folder_of(path)].append(PurePosixPath(path).name)
-        candidates, self.left_alone = group(listing.files, self._library.tasks, self._library.prompted)
-        self._note_unbuilt()
-        whole = self._stillness.observe(now, listing.files)
-        jobs = [candidate for candidate in candidates if candidate.kind != "media"]
-        self._sightings.forget_vanished({candidate.members[0] for candidate in candidates})
-        self._see_new(jobs, now)
-        named = self._named(jobs, whole, now)
-        for candidate in jobs:
-            self._safely(candidate, now, partial(self._consider, candidate, whole, now))
+        self._look(now)
+        for path in self._agenda.take(now):
+            self._attention.call([path])
+        self._orders.obey(now)
+        for candidate in self._orders.cancelled():
+            self._claim([Ready(candidate)], now)
+        self._take_in(now)
+        self._followers.move()
+        self._named.tidy(now)
+        due = [wait for wait in (self._stillness.next_due_s(now), self._agenda.next_s(now)) if wait is not None]
+        if self._attention:
+            due.append(0.0)
+        self.settled = not self._attention and self._stillness.next_due_s(now) is None and not self._waits_for_quiet()
+        return min(due, default=None)
+
+    # what the look found ---------------------------------------------------------------------------------------------
+
+    def _look(self, now: float) -> None:
+        began_s = time.thread_time()
+        changes = self._listing.look()
+        elsewhere, gone_elsewhere = self._named.refresh()
+        self._stillness.note(now, changes.changed | elsewhere, changes.gone | gone_elsewhere)
+        if changes.folders or elsewhere or gone_elsewhere:
+            self.changed_s = now
+        self._follow(changes, now)
+        for path in self._stillness.judge(now):
+            if (deciding := self._pairing.owner(path)) is not None:
+                self._attention.call([deciding])
+            self._attention.call(self._named.namers(path))
+        for key in gone_elsewhere:
+            self._attention.call(self._named.namers(key))
+        self.look_took_s = time.thread_time() - began_s
+
+    def _follow(self, changes: Changes, now: float) -> None:
+        """Let everything that remembers files or drops know what changed."""
+        for folder in changes.folders:
+            self._folder_changed_s[folder] = now
+        touched, vanished = self._pairing.update(changes)
+        if self._left_seen:
+            # What an earlier life saw and what is gone since vanishes like what went before our eyes.
+            vanished |= {path for path in self._left_seen if self._pairing.candidate(path) is None}
+            self._left_seen = set()
+        for path in vanished:
+            self._named.forget(path)
+            self._agenda.drop(path)
+            self._missing.discard(path)
+            self._paused.discard(path)
+            self._texts.forget(path)
+        for path in self._sightings.vanish(vanished):
+            self._left_seen.add(path)
+        for path in changes.changed:
+            if (deciding := self._pairing.owner(path)) is not None and deciding not in touched:
+                touched.append(deciding)
+        self._attention.call(touched)
+        media_changed_ns = self._lookup.media_changed_ns()
+        if media_changed_ns != self._media_changed_ns:
+            self._media_changed_ns = media_changed_ns
+            self._attention.call(self._missing)
+        elif changes.folders:
+            self._attention.call([path for path in self._missing if path.rpartition("/")[0] in changes.folders])
+
+    def _waits_for_quiet(self) -> bool:
+        """Tell whether media alone still waits for its folder to be quiet."""
+        due_s = self._agenda.next_s(self._monotonic())
+        return due_s is not None and due_s <= self._config.watch.sidecar_wait_seconds
+
+    # one drop after another ------------------------------------------------------------------------------------------
+
+    def _take_in(self, now: float) -> None:
+        """Consider what has come up, task by task in turn, until it is time to look again."""
+        until_s = self._monotonic() + _STEP_S
+        while self._attention and self._monotonic() < until_s:
+            for task in self._attention.tasks():
+                self._consider_all(self._attention.take(task, _TOGETHER), now)
+
+    def _consider_all(self, candidates: Sequence[Candidate], now: float) -> None:
+        ready: list[Ready] = []
+        with_words = [each for each in candidates if each.kind != "media"]
+        if with_words:
+            self._see_all(with_words, now)
         for candidate in candidates:
-            if candidate.kind == "media":
-                self._safely(candidate, now, partial(self._consider_media, candidate, whole, named, now))
-        due = self._stillness.next_due_s(now)
-        self.settled = due is None and not self._pending
-        return min((wait for wait in (due, self._due_s) if wait is not None), default=None)
+            try:
+                found = self._consider(candidate, now)
+            except OSError as trouble:
+                self._hold_for_trouble(candidate, trouble, now)
+            except sqlite3.Error:
+                # Without its database nothing more can be said of any drop.
+                raise
+            except Exception:  # a fault of ours holds the drop, never the daemon
+                if self._is_new_fault(candidate.members[0]):
+                    LOG.exception("%s: a fault in Reeldrop while looking at it", candidate.members[0])
+                self._hold_for_our_fault(candidate.members[0], now)
+            else:
+                ready += [found] if found else []
+        if ready:
+            self._claim(ready, now)
 
-    # what the listing says -------------------------------------------------------------------------------------------
-
-    def _see_new(self, candidates: list[Candidate], now: float) -> None:
+    def _see_all(self, candidates: Sequence[Candidate], now: float) -> None:
         try:
-            self._sightings.see_new(candidates, now)
+            self._sightings.see_all(candidates, now)
         except sqlite3.Error:
             raise
         except Exception:  # of one among them: each is then seen by itself
             LOG.debug("several drops can't be recorded together", exc_info=True)
 
-    def _tell(self, troubles: Sequence[Trouble]) -> None:
-        for trouble in set(troubles) - self._told:
-            LOG.warning("%s: %s %s", trouble.folder, trouble.title, trouble.fix)
-        self._told = set(troubles)
+    def _consider(self, candidate: Candidate, now: float) -> Ready | None:
+        first = candidate.members[0]
+        self._agenda.drop(first)
+        folder_still_s = self._folder_still_s(candidate, now)
+        if candidate.kind == "media":
+            known = self._sightings.known(first)
+            since_s = known.changed_s if known else now
+            verdict = self._consideration.media(candidate, since_s, folder_still_s, now)
+        else:
+            since_s = self._sightings.see(candidate, now).changed_s
+            verdict = self._consideration.job(candidate, since_s, folder_still_s, now)
+        if isinstance(verdict, Ready):
+            paused = self._control.hold_of(candidate.task)
+            if paused is None:
+                self._missing.discard(first)
+                self._paused.discard(first)
+                return verdict
+            verdict = Later(None, paused)
+        self._note(candidate, verdict, now)
+        return None
 
-    def _note_unbuilt(self) -> None:
-        found = [path for path in self.left_alone if is_control(PurePosixPath(path).name)]
-        # The root isn't listed, and a share may not know capitals.
-        found += [name for name in ("PAUSE", "PAUSE.txt") if os.path.lexists(self._inbox / name)]
-        for path in set(found) - set(self.unbuilt):
-            LOG.warning("%s does nothing: control by file is not built yet. Take it away.", path)
-        self.unbuilt = tuple(sorted(found))
-
-    def _wait_s(self, seconds: float) -> None:
-        self._due_s = seconds if self._due_s is None else min(self._due_s, seconds)
-
-    def _named(self, candidates: list[Candidate], whole: frozenset[str], now: float) -> set[str]:
-        """Return every media file that a job file names, now or at an earlier claim while it is the same file."""
-        named = self._named_media.present(self._files, now)
-        for candidate in candidates:
-            if candidate.members[0] in whole:
-                try:
-                    job = self._texts.job_of(candidate, self._files[candidate.members[0]])
-                except (Rejected, OSError):
-                    continue
-                except Exception:  # told when the drop itself is looked at
-                    LOG.debug("%s: a fault in Reeldrop while reading it", candidate.members[0], exc_info=True)
-                    continue
-                folder = folder_of(candidate.members[0])
-                named |= {f"{folder}/{file}" for file in named_files(job)}
-        return named
-
-    def _safely(self, candidate: Candidate, now: float, consider: Callable[[], None]) -> None:
-        """One drop that can't be read or moved, or that we stumble over, never stops those that come after it."""
-        try:
-            consider()
+    def _note(self, candidate: Candidate, later: Later, now: float) -> None:
+        first = candidate.members[0]
+        if later.seconds is not None:
+            self._agenda.set(first, now + later.seconds)
+        if later.hold is None:
             return
-        except OSError as trouble:
-            seen = self._sightings.see(candidate, now)
-            name = PurePosixPath(candidate.members[0]).name
-            title = f"{name} can't be taken: {trouble.strerror or trouble}."
-            fix = "Give Reeldrop's user the right to read and move it, or drop a copy."
-            self._register.hold(seen.job, Hold("not_readable", title, fix, utc_now()))
-        except sqlite3.Error:
-            # Without its database nothing more can be said of any drop.
-            raise
-        except Exception:  # a fault of ours holds the drop, never the daemon
-            if self._faults.get(candidate.members[0]) != self._files[candidate.members[0]]:
-                LOG.exception("%s: a fault in Reeldrop while looking at it", candidate.members[0])
-            self._hold_for_our_fault(candidate)
-        self._wait_s(self._config.watch.rescan_seconds)
+        if later.hold.code == "media_missing":
+            self._missing.add(first)
+        seen = self._sightings.known(first)
+        if later.hold.code == "paused" and len(self._paused) >= SHARED_HOLD_FILES and first not in self._paused:
+            # A hold that many share isn't written to all of their files.
+            return
+        if later.hold.code == "paused":
+            self._paused.add(first)
+        seen = seen or self._sightings.see(candidate, now)
+        self._register.hold(seen.job, later.hold)
 
-    def _hold_for_our_fault(self, candidate: Candidate) -> None:
-        path = candidate.members[0]
-        self._faults[path] = self._files[path]
+    def _folder_still_s(self, candidate: Candidate, now: float) -> float:
+        if candidate.folder is None:
+            return now - self._folder_changed_s.get(candidate.members[0].rpartition("/")[0], now)
+        folders = {path.rpartition("/")[0] for path in candidate.members}
+        return min(now - self._folder_changed_s.get(folder, now) for folder in folders)
+
+    def _claim(self, ready: Sequence[Ready], now: float) -> None:
+        candidates = {each.candidate.members[0]: each.candidate for each in ready}
+        for path, trouble in self._claiming.take(ready, now).items():
+            if trouble is not None:
+                self._hold_for_trouble(candidates[path], trouble, now)
+            else:
+                self._agenda.set(path, now + self._config.watch.quiet_seconds_local)
+
+    # what goes wrong -------------------------------------------------------------------------------------------------
+
+    def _hold_for_trouble(self, candidate: Candidate, trouble: OSError, now: float) -> None:
+        """A drop that can't be read or moved never stops those that come after it."""
+        seen = self._sightings.see(candidate, now)
+        name = candidate.members[0].rpartition("/")[2]
+        title = f"{name} can't be taken: {trouble.strerror or trouble}."
+        fix = "Give Reeldrop's user the right to read and move it, or drop a copy."
+        self._register.hold(seen.job, Hold("not_readable", title, fix, utc_now()))
+        self._agenda.set(candidate.members[0], now + self._config.watch.rescan_seconds)
+
+    def _is_new_fault(self, path: str) -> bool:
+        """Tell whether we stumble over this file for the first time since it changed."""
+        facts = self._listing.facts(path)
+        is_new = self._faults.get(path, 0) != facts
+        self._faults[path] = facts
+        return is_new
+
+    def _hold_for_our_fault(self, path: str, now: float) -> None:
         if seen := self._sightings.known(path):
             fault = internal_problem("looking at it")
             self._register.hold(seen.job, Hold(fault.code, fault.title, fault.fix, utc_now()))
-
-    # one drop --------------------------------------------------------------------------------------------------------
-
-    def _consider(self, candidate: Candidate, whole: frozenset[str], now: float) -> None:
-        seen = self._sightings.see(candidate, now)
-        first = candidate.members[0]
-        if self._files[first].kind != "file":
-            self._register.hold(seen.job, not_a_file(first, "Drop the file itself."))
-            return
-        if first not in whole:
-            return
-        if not self._is_ready(seen, candidate, candidate.media, whole, now):
-            return
-        try:
-            job = self._texts.job_of(candidate, self._files[first])
-            reading = read(self._dropped(candidate, job), self._library, job)[0]
-        except Missing as missing:
-            self._wait(seen, Hold("media_missing", missing.title, missing.fix, utc_now()), candidate, (), now)
-            return
-        except Rejected:
-            # Judged again on the claimed bytes: only they are sure not to change any more.
-            self._claim(candidate, seen, {})
-            return
-        members = {PurePosixPath(path).name for path in candidate.members}
-        folder = folder_of(first)
-        shared = {role: f"{folder}/{file}" for role, file in reading.roles.items() if file not in members}
-        if self._is_ready(seen, candidate, tuple(shared.values()), whole, now):
-            self._claim(candidate, seen, shared)
-
-    def _consider_media(self, candidate: Candidate, whole: frozenset[str], named: set[str], now: float) -> None:
-        if not named.isdisjoint(candidate.media) or any(self._files[path].kind != "file" for path in candidate.media):
-            return
-        if not whole.issuperset(candidate.media):
-            return
-        still_s = self._patience.folder_still_s(candidate.media[0], now)
-        remaining_s = self._config.watch.sidecar_wait_seconds - still_s
-        if remaining_s > 0:
-            self._pending = True
-            self._wait_s(remaining_s)
-            return
-        try:
-            read(self._dropped(candidate), self._library)
-        except Missing:
-            # It wants a companion or a job file, and stays untouched until one comes.
-            return
-        except Rejected:
-            pass
-        seen = self._sightings.see(candidate, now)
-        if self._is_ready(seen, candidate, candidate.media, whole, now):
-            self._claim(candidate, seen, {})
-
-    def _dropped(self, candidate: Candidate, job: JobFile | None = None) -> Dropped:
-        folder = folder_of(candidate.members[0])
-        beside = self._beside.get(folder, ())
-        names = tuple(PurePosixPath(path).name for path in candidate.media)
-        found = {name: f"{folder}/{name}" for name in (named_files(job) if job else ()) if name in beside}
-        return Dropped(candidate.task, candidate.grouping, candidate.name, candidate.kind, None, names, found)
-
-    def _is_ready(
-        self, seen: Seen, candidate: Candidate, media: tuple[str, ...], whole: frozenset[str], now: float
-    ) -> bool:
-        """Tell whether media is whole; what keeps it is said on the drop, unless it is only just settling."""
-        obstacle = self._readiness.obstacle(media, self._files, whole, seen.changed_s, now)
-        if isinstance(obstacle, Hold):
-            self._wait(seen, obstacle, candidate, media, now)
-        elif obstacle is not None:
-            self._wait_s(obstacle)
-        return obstacle is None
-
-    def _wait(self, seen: Seen, hold: Hold, candidate: Candidate, named: tuple[str, ...], now: float) -> None:
-        """Wait visibly; media_wait_minutes after the last change of any of its files, reject with the same words."""
-        still_s = self._patience.still_s({*candidate.members, *named}, seen.changed_s, now)
-        remaining_s = self._config.watch.media_wait_minutes * 60 - still_s
-        if remaining_s > 0:
-            self._register.hold(seen.job, hold)
-            self._wait_s(remaining_s)
-            return
-        # A link in the place of its media stays where it is: it is none of the drop's files.
-        plain = tuple(path for path in candidate.media if self._files[path].kind == "file")
-        self._claim(replace(candidate, media=plain), seen, {}, Problem(hold.code, hold.title, hold.fix))
-
-    def _claim(
-        self, candidate: Candidate, seen: Seen, shared: Mapping[str, str], problem: Problem | None = None
-    ) -> None:
-        members = [Member(path, self._files[path]) for path in candidate.members]
-        record: dict[str, Any] = {
-            "task": candidate.task,
-            "grouping": candidate.grouping,
-            "name": candidate.name,
-            "kind": candidate.kind,
-            "job": seen.job,
-            "shared": dict(shared),
-            "found": {PurePosixPath(path).name: path for path in shared.values()},
-            "animated": [],
-            "named": {path: _identity(self._files[path]) for path in shared.values()},
-            "problem": problem.as_json() if problem else None,
-        }
-        try:
-            claim = self._claims.make(seen.drop, members, **record)
-        except (ClaimLost, MembersChanged) as trouble:
-            LOG.info("%s: %s; it is looked at again", candidate.members[0], trouble)
-            self._wait_s(self._config.watch.quiet_seconds_local)
-            return
-        for path, (size, mtime_ns, _) in record["named"].items():
-            self._named_media.name(path, size, mtime_ns)
-        self._store.mark_drop(seen.drop, claimed=True, members=list(candidate.members), kind=candidate.kind)
-        self._sightings.forget(candidate)
-        self._ending.keep(claim)
-        self._admit(claim)
-
-
-def _identity(facts: FileFacts) -> list[int]:
-    """Return what tells a named file from another one later."""
-    return [facts.size, facts.mtime_ns, facts.inode]
+        self._agenda.set(path, now + self._config.watch.rescan_seconds)

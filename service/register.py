@@ -12,6 +12,7 @@ from service.foreign import without_paths
 from service.job import ENDED, Drop, Hold, Job, State
 from service.naming import clean, fold, nth, numbered
 from service.outbox import Outbox
+from service.rows import sound
 from service.status import LISTED_JOBS, document, jobs_part
 from service.store import Store
 
@@ -299,4 +300,4 @@ def _same(one: Hold | None, other: Hold | None) -> bool:
 
 def _for_status(hold: Hold | None) -> Hold | None:
     """Return a hold without absolute paths: status files travel."""
-    return hold and Hold(hold.code, without_paths(hold.title), without_paths(hold.fix), hold.since)
+    return hold and Hold(hold.code, sound(without_paths(hold.title)), sound(without_paths(hold.fix)), hold.since)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from service.drops import Candidate
@@ -13,8 +13,6 @@ from service.register import Register
 from service.store import utc_now
 
 LOG = logging.getLogger(__name__)
-#: So many drops at most are recorded in one step; it keeps every other thread from the store.
-_TOGETHER = 100
 
 
 @dataclass
@@ -35,87 +33,93 @@ class Sightings:
         self._store = register.store
         self._new_id = new_id
         self._seen: dict[str, Seen] = {}
+        self._paths: dict[str, str] = {}
 
-    def recall(self, now_s: float) -> None:
-        """Take up what an earlier life saw; the next look decides whether it is still there."""
+    def recall(self, now_s: float) -> list[str]:
+        """Take up what an earlier life saw, and return the deciding files; the next look decides whether they exist."""
         for drop in self._store.waiting_drops():
             jobs = self._store.of_drop(drop.id)
             if jobs and jobs[0].state is State.WAITING:
-                self._seen[drop.members[0]] = Seen(drop.id, jobs[0].id, drop.members, now_s)
-
-    def see_new(self, candidates: Iterable[Candidate], now_s: float) -> None:
-        """Take up many drops at first sight: in steps of many, for a step costs more than what is in it."""
-        new = [candidate for candidate in candidates if candidate.members[0] not in self._seen]
-        listings: dict[str, frozenset[str]] = {}
-        for some in (new[start : start + _TOGETHER] for start in range(0, len(new), _TOGETHER)):
-            # A lone one, and one that can't be recorded, is left to `see`.
-            if len(some) > 1:
-                self._see_together(some, now_s, listings)
-
-    def _see_together(self, candidates: Sequence[Candidate], now_s: float, listings: dict[str, frozenset[str]]) -> None:
-        taken: set[str] = set()
-        sights: dict[str, tuple[Drop, Job]] = {}
-        for candidate in candidates:
-            drop, job = self._sight(candidate, listings)
-            # Names that this step gives out aren't in the store yet: the second of a name waits for its turn.
-            if (name := fold(f"{job.folder}/{job.name}")) not in taken:
-                taken.add(name)
-                sights[candidate.members[0]] = (drop, job)
-        self._register.see_all(list(sights.values()))
-        for path, (drop, job) in sights.items():
-            self._seen[path] = Seen(drop.id, job.id, drop.members, now_s)
+                self._keep(drop.members[0], Seen(drop.id, jobs[0].id, drop.members, now_s))
+        return list(self._seen)
 
     def known(self, path: str) -> Seen | None:
         """Return what is known of the drop with this deciding file, or None at first sight."""
         return self._seen.get(path)
 
+    def path_of(self, job_id: str) -> str | None:
+        """Return the deciding file of a waiting job, or None where it is claimed or was never seen."""
+        return self._paths.get(job_id)
+
     def see(self, candidate: Candidate, now_s: float) -> Seen:
         """Return what is known of a drop; at first sight it gets its row and its status file."""
-        path = candidate.members[0]
-        if path not in self._seen:
-            self._seen[path] = self._record(candidate, now_s)
-        seen = self._seen[path]
-        if seen.members != candidate.members:
-            # A file of it came or went.
-            seen.members, seen.changed_s = candidate.members, now_s
-        return seen
+        return self.see_all([candidate], now_s)[candidate.members[0]]
 
-    def forget(self, candidate: Candidate) -> None:
+    def see_all(self, candidates: Iterable[Candidate], now_s: float) -> Mapping[str, Seen]:
+        """
+        Return what is known of drops by their deciding files; new ones get their rows in one step, then status files.
+
+        Of several new ones whose outbox names clash, only the first: the others are to be asked for again.
+        """
+        candidates = list(candidates)
+        new = [candidate for candidate in candidates if candidate.members[0] not in self._seen]
+        listings: dict[str, frozenset[str]] = {}
+        taken: set[str] = set()
+        sights: dict[str, tuple[Drop, Job]] = {}
+        for candidate in new:
+            drop, job = self._sight(candidate, listings)
+            # Names that this step gives out aren't in the store yet.
+            if (name := fold(f"{job.folder}/{job.name}")) not in taken:
+                taken.add(name)
+                sights[candidate.members[0]] = (drop, job)
+        self._register.see_all(list(sights.values()))
+        for path, (drop, job) in sights.items():
+            self._keep(path, Seen(drop.id, job.id, drop.members, now_s))
+        return {
+            candidate.members[0]: self._follow(candidate, now_s)
+            for candidate in candidates
+            if candidate.members[0] in self._seen
+        }
+
+    def forget(self, path: str) -> None:
         """Let go of a drop that is claimed."""
-        self._seen.pop(candidate.members[0], None)
+        if seen := self._seen.pop(path, None):
+            self._paths.pop(seen.job, None)
 
-    def forget_vanished(self, present: set[str]) -> None:
-        """Cancel every drop whose deciding file is gone, and take its status file away."""
-        for path in self._seen.keys() - present:
-            seen = self._seen.pop(path)
-            job = self._store.get(seen.job)
-            if job is None or job.state is not State.WAITING:
-                continue
+    def vanish(self, paths: Iterable[str]) -> list[str]:
+        """Cancel every drop whose deciding file is gone; return those whose status file can't be taken away yet."""
+        return [path for path in paths if (seen := self._seen.get(path)) and not self._cancel(path, seen)]
+
+    def _cancel(self, path: str, seen: Seen) -> bool:
+        job = self._store.get(seen.job)
+        if job is not None and job.state is State.WAITING:
             try:
                 # Last of all it is forgotten: after a crash before that it is shown again, and vanishes again.
                 self._register.unshow(job)
             except OSError as trouble:
                 LOG.debug("%s: its status file can't be taken away yet: %s", job.name, trouble)
-                self._seen[path] = seen
-                continue
+                return False
             with self._store.transaction():
                 self._store.move(job.id, State.CANCELLED)
                 self._store.mark_drop(seen.drop, returned_to="vanished")
+        self.forget(path)
+        return True
 
-    def _record(self, candidate: Candidate, now_s: float) -> Seen:
-        drop, job = self._sight(candidate, None)
-        self._register.see(drop, job)
-        return Seen(drop.id, job.id, candidate.members, now_s)
+    def _keep(self, path: str, seen: Seen) -> None:
+        self._seen[path] = seen
+        self._paths[seen.job] = path
 
-    def _sight(self, candidate: Candidate, listings: dict[str, frozenset[str]] | None) -> tuple[Drop, Job]:
-        drop = Drop(
-            self._new_id(),
-            candidate.task,
-            clean_folder(candidate.grouping),
-            clean(candidate.name),
-            candidate.kind,
-            candidate.members,
-        )
+    def _follow(self, candidate: Candidate, now_s: float) -> Seen:
+        seen = self._seen[candidate.members[0]]
+        if seen.members != candidate.members:
+            # A file of it came or went.
+            seen.members, seen.changed_s = candidate.members, now_s
+        return seen
+
+    def _sight(self, candidate: Candidate, listings: dict[str, frozenset[str]]) -> tuple[Drop, Job]:
+        word = "job_file" if candidate.kind in ("folder", "again") else candidate.kind
+        folder = clean_folder(candidate.grouping)
+        drop = Drop(self._new_id(), candidate.task, folder, clean(candidate.name), word, candidate.members)
         at = utc_now()
         job = Job(
             id=self._new_id(),

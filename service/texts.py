@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
 from pathlib import Path
 
 from service.drops import Candidate
@@ -22,9 +22,9 @@ class Texts:
         self._inbox = inbox
         self._read: dict[str, tuple[FileFacts, JobFile | tuple[Problem, ...]]] = {}
 
-    def keep(self, files: Mapping[str, FileFacts]) -> None:
-        """Forget what isn't listed any more, or not as it was read."""
-        self._read = {path: known for path, known in self._read.items() if files.get(path) == known[0]}
+    def forget(self, path: str) -> None:
+        """Forget a file that is gone or taken."""
+        self._read.pop(path, None)
 
     def job_of(self, candidate: Candidate, facts: FileFacts) -> JobFile:
         """Return the job that a drop's own text is; raises Rejected, OSError where it can't be read."""
@@ -40,9 +40,19 @@ class Texts:
     def _parse(self, candidate: Candidate) -> JobFile | tuple[Problem, ...]:
         text = None
         if candidate.kind != "media":
-            with (self._inbox / candidate.members[0]).open("rb") as file:
+            with open(self._inbox / candidate.members[0], "rb", opener=_open_itself) as file:
                 text = file.read(_JOB_FILE_BYTES + 1)
         try:
-            return parse(candidate.kind, text)
+            return parse(word_of(candidate), text)
         except Rejected as refusal:
             return refusal.problems
+
+
+def word_of(candidate: Candidate) -> str:
+    """Return how the word of a drop is read: "job_file", "text", "media" or "again"."""
+    return "job_file" if candidate.kind == "folder" else candidate.kind
+
+
+def _open_itself(path: str, flags: int) -> int:
+    # A link or a pipe that has taken the file's place since the look is not followed and not waited for.
+    return os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)

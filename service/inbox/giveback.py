@@ -11,7 +11,7 @@ from itertools import count
 from pathlib import Path
 from typing import Literal
 
-from service.disk import draft_of
+from service.disk import Disk, draft_of
 from service.inbox.record import RECORD, Claim
 from service.inbox.trust import is_inside
 from service.naming import fit
@@ -101,6 +101,26 @@ def forget_reason(claim: Claim, inbox: Path) -> None:
         with suppress(FileNotFoundError, NotADirectoryError):
             if _is_note(note, claim.name):
                 claim.disk.unlink(note)
+
+
+def send_after(inbox: Path, path: str, folder: str, disk: Disk) -> str:
+    """
+    Move a file that a job named to the folder that the job's own files went to, and return where it lies (both
+    inbox-relative). Nothing is replaced: where its name is taken there, it goes into a new folder STEM_2/.
+    """
+    if not is_inside(folder) or folder.split("/", 1)[0] not in ("done", "rejected"):
+        raise OSError(errno.EINVAL, "not a folder that files are returned to", folder)
+    source, base = inbox / path, inbox / folder
+    for target in _folders(base, source.stem):
+        try:
+            disk.make_folders(target)
+            disk.rename_new(source, target / source.name)
+        except FileExistsError:
+            continue
+        disk.fsync_folder(target)
+        disk.fsync_folder(source.parent)
+        return (target / source.name).relative_to(inbox).as_posix()
+    raise FileExistsError(errno.EEXIST, "no free name for a file that follows its job", path)
 
 
 def _intend(claim: Claim, inbox: Path, where: Where, reason: str | None) -> None:

@@ -6,7 +6,7 @@ import fcntl
 import os
 import signal
 import stat
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,25 +26,98 @@ class Trouble:
 
 
 @dataclass(frozen=True)
-class Look:
-    """The facts of each file by its inbox-relative path, and the folders that could not be listed."""
+class Changes:
+    """What one look found to be different from the one before; paths are inbox-relative."""
 
-    files: dict[str, FileFacts] = field(default_factory=dict)
-    troubles: list[Trouble] = field(default_factory=list)
+    #: New files and files with other facts.
+    changed: dict[str, FileFacts] = field(default_factory=dict)
+    gone: set[str] = field(default_factory=set)
+    #: The folders in which any of these lie or lay.
+    folders: set[str] = field(default_factory=set)
 
 
-def look(inbox: Path, tasks: Collection[str]) -> Look:
+class Listing:
     """
-    Return everything in the task folders, at any depth, that isn't a folder or junk; symbolic links are never followed.
+    What lies in the task folders at any depth, folders and junk apart, kept from look to look.
 
-    A task folder that isn't there is empty; whether the inbox itself is there is for its marker to say. Files that
-    vanish meanwhile are left out. A folder that can't be listed is a trouble, not an error.
+    Symbolic links are never followed. A task folder that isn't there is empty; whether the inbox itself is there is for
+    its marker to say. Of a folder that can't be listed the last that is known stands.
     """
-    found = Look()
-    root = os.fspath(inbox)
-    for task in sorted(tasks):
-        _list(root, task, found)
-    return found
+
+    def __init__(self, inbox: Path, tasks: Collection[str]) -> None:
+        self._root = os.fspath(inbox)
+        self._tasks = sorted(tasks)
+        #: Folder → name → facts.
+        self.folders: dict[str, dict[str, FileFacts]] = {}
+        self._junk: dict[str, set[str]] = {}
+        #: The folders that could not be listed at the newest look.
+        self.troubles: list[Trouble] = []
+
+    def facts(self, path: str) -> FileFacts | None:
+        """Return the facts of a listed file, or None."""
+        folder, _, name = path.rpartition("/")
+        return self.folders.get(folder, {}).get(name)
+
+    def count(self) -> int:
+        """Return how many files are listed."""
+        return sum(map(len, self.folders.values()))
+
+    def look(self) -> Changes:
+        """List everything again and return what is different; files that vanish meanwhile are left out."""
+        changes = Changes()
+        self.troubles = []
+        listed: set[str] = set()
+        pending = list(self._tasks)
+        while pending:
+            folder = pending.pop()
+            listed.add(folder)
+            try:
+                pending += self._list(folder, changes)
+            except FileNotFoundError:
+                listed.discard(folder)
+            except OSError as error:
+                self.troubles.append(_trouble(folder, error))
+                listed |= {known for known in self.folders if known.startswith(f"{folder}/")}
+        for folder in self.folders.keys() - listed:
+            self._drop(folder, self.folders.pop(folder), changes)
+            self._junk.pop(folder, None)
+        return changes
+
+    def _list(self, folder: str, changes: Changes) -> list[str]:
+        if not stat.S_ISDIR(os.lstat(f"{self._root}/{folder}").st_mode):
+            self.troubles.append(_not_a_folder(folder))
+            raise FileNotFoundError(folder)
+        known, junk = self.folders.get(folder, {}), self._junk.setdefault(folder, set())
+        found: dict[str, FileFacts] = {}
+        inner: list[str] = []
+        with os.scandir(f"{self._root}/{folder}") as entries:
+            for entry in entries:
+                name = entry.name
+                if entry.is_dir(follow_symlinks=False):
+                    if not is_junk_folder(name):
+                        inner.append(f"{folder}/{name}")
+                elif name in known or (name not in junk and not _put_aside(name, junk)):
+                    with suppress(FileNotFoundError):
+                        found[name] = _facts_anew(entry.stat(follow_symlinks=False), known.get(name))
+        new = {name: facts for name, facts in found.items() if known.get(name) is not facts}
+        if new:
+            changes.changed.update((f"{folder}/{name}", facts) for name, facts in new.items())
+            changes.folders.add(folder)
+        if new or len(found) != len(known):
+            self._drop(folder, known.keys() - found.keys(), changes)
+        self.folders[folder] = found
+        return inner
+
+    @staticmethod
+    def _drop(folder: str, names: Collection[str], changes: Changes) -> None:
+        if names:
+            changes.gone.update(f"{folder}/{name}" for name in names)
+            changes.folders.add(folder)
+
+
+def look(inbox: Path, tasks: Collection[str]) -> dict[str, FileFacts]:
+    """Return the facts of everything in the task folders by its inbox-relative path, as one look of a listing."""
+    return Listing(inbox, tasks).look().changed
 
 
 def facts_of(path: Path) -> FileFacts:
@@ -80,31 +153,25 @@ def has_writer(path: Path, place: Place | None = None) -> bool | None:
         os.close(opened)
 
 
-def _list(root: str, folder: str, found: Look) -> None:
-    pending = [folder]
-    while pending:
-        folder = pending.pop()
-        try:
-            if not stat.S_ISDIR(os.lstat(f"{root}/{folder}").st_mode):
-                found.troubles.append(_not_a_folder(folder))
-                continue
-            with os.scandir(f"{root}/{folder}") as entries:
-                pending += _take(entries, folder, found)
-        except FileNotFoundError:
-            continue
-        except OSError as error:
-            found.troubles.append(_trouble(folder, error))
+def _put_aside(name: str, junk: set[str]) -> bool:
+    """Tell whether a name is junk, and remember it: a share may hold thousands of them."""
+    if not is_junk(name):
+        return False
+    junk.add(name)
+    return True
 
 
-def _take(entries: Iterator[os.DirEntry[str]], folder: str, found: Look) -> Iterator[str]:
-    for entry in entries:
-        name = entry.name
-        if entry.is_dir(follow_symlinks=False):
-            if not is_junk_folder(name):
-                yield f"{folder}/{name}"
-        elif not is_junk(name):
-            with suppress(FileNotFoundError):
-                found.files[f"{folder}/{name}"] = _facts(entry.stat(follow_symlinks=False))
+def _facts_anew(status: os.stat_result, known: FileFacts | None) -> FileFacts:
+    """Return the very facts that are known where nothing has changed, so that they need not be compared again."""
+    if (
+        known is not None
+        and known.mtime_ns == status.st_mtime_ns
+        and known.ctime_ns == status.st_ctime_ns
+        and known.size == status.st_size
+        and known.inode == status.st_ino
+    ):
+        return known
+    return _facts(status)
 
 
 def _facts(status: os.stat_result) -> FileFacts:

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from service.disk import Disk
-from service.inbox.trust import check, said_by, stored_below
+from service.drops import said_by
+from service.inbox.trust import check, stored_below
 from service.naming import fold
 from service.settling import FileFacts
 
@@ -98,15 +99,15 @@ class Claim:
     @property
     def name(self) -> str:
         """NAME as dropped, from the deciding member or the folder; empty for a claim without members."""
-        return said_by(self.record["folder"], self.members[0].path)["name"] if self.members else ""
+        return said_by(self.members[0].path, self.record["folder"])[2] if self.members else ""
 
     @property
     def home(self) -> str:
         """The task and grouping folder of the drop, inbox-relative; empty for a claim without members."""
         if not self.members:
             return ""
-        said = said_by(self.record["folder"], self.members[0].path)
-        return "/".join(part for part in (said["task"], said["grouping"]) if part)
+        task, grouping, _ = said_by(self.members[0].path, self.record["folder"])
+        return "/".join(part for part in (task, grouping) if part)
 
     def save(self, **more: Any) -> None:
         """

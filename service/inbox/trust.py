@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from service.drops import grouping_of, name_of, task_of
+from service.drops import said_by
 from service.naming import clean, fold
 
 _RECORD = "claim.json"
@@ -49,13 +49,6 @@ def is_inside(path: str) -> bool:
     return bool(path) and not path.startswith("/") and ".." not in path.split("/") and "\0" not in path
 
 
-def said_by(folder: str | None, first: str) -> dict[str, str]:
-    """Return the task, grouping and NAME of a drop by where its deciding file, or its whole folder, lay."""
-    deciding = first if folder is None else folder
-    name = name_of(first) if folder is None else folder.rpartition("/")[2]
-    return {"task": task_of(deciding), "grouping": grouping_of(deciding), "name": name}
-
-
 def _is_in_place(entry: Mapping[str, Any], folder: str | None) -> bool:
     if folder is None:
         return "/" not in entry["stored"]
@@ -68,7 +61,11 @@ def stored_below(folder: str, path: str) -> str:
 
 
 def _said_by_first(record: Mapping[str, Any]) -> dict[str, str]:
-    return said_by(record.get("folder"), record["members"][0]["path"]) if record["members"] else {}
+    if not record["members"]:
+        return {}
+    return dict(
+        zip(("task", "grouping", "name"), said_by(record["members"][0]["path"], record.get("folder")), strict=True)
+    )
 
 
 def _is_id(value: Any) -> bool:

@@ -2,13 +2,14 @@
 
 import fcntl
 import os
+import shutil
 import subprocess
 import sys
 import threading
 
 import pytest
 
-from service.inbox.look import facts_of, has_writer, look
+from service.inbox.look import Changes, Listing, facts_of, has_writer, look
 from service.inbox.roots import kind_of
 from tests.inbox.world import World
 
@@ -21,7 +22,7 @@ def world(tmp_path):
 
 
 def paths(world):
-    return sorted(look(world.inbox, TASKS).files)
+    return sorted(look(world.inbox, TASKS))
 
 
 def test_a_listing_holds_every_file_of_the_task_folders(world):
@@ -40,7 +41,7 @@ def test_junk_is_not_even_listed(world):
 def test_facts_are_the_files_own(world):
     place = world.drop("text-to-video/a.yaml")
     os.link(place, world.root / "other")
-    facts = look(world.inbox, TASKS).files["text-to-video/a.yaml"]
+    facts = look(world.inbox, TASKS)["text-to-video/a.yaml"]
     status = place.stat()
     assert facts == facts_of(place)
     assert (facts.size, facts.mtime_ns, facts.ctime_ns) == (status.st_size, status.st_mtime_ns, status.st_ctime_ns)
@@ -56,13 +57,13 @@ def test_links_are_named_and_never_followed(world):
     (task / "folder").symlink_to(outside)
     (task / "file.yaml").symlink_to(outside / "secret.yaml")
     os.mkfifo(task / "pipe.yaml")
-    found = look(world.inbox, TASKS)
-    assert {path: facts.kind for path, facts in found.files.items()} == {
+    listing = Listing(world.inbox, TASKS)
+    assert {path: facts.kind for path, facts in listing.look().changed.items()} == {
         "text-to-video/folder": "symlink",
         "text-to-video/file.yaml": "symlink",
         "text-to-video/pipe.yaml": "other",
     }
-    assert found.troubles == []
+    assert listing.troubles == []
 
 
 def test_a_task_folder_that_is_a_link_is_a_trouble(world):
@@ -70,9 +71,9 @@ def test_a_task_folder_that_is_a_link_is_a_trouble(world):
     outside.mkdir()
     (outside / "a.yaml").touch()
     (world.inbox / "text-to-video").symlink_to(outside)
-    found = look(world.inbox, TASKS)
-    assert found.files == {}
-    [trouble] = found.troubles
+    listing = Listing(world.inbox, TASKS)
+    assert listing.look().changed == {}
+    [trouble] = listing.troubles
     assert "real folder" in trouble.fix
 
 
@@ -98,10 +99,10 @@ def test_a_folder_that_cannot_be_listed_is_a_trouble_and_the_rest_goes_on(fast_p
     world.drop("text-to-video/b.yaml")
     (world.inbox / "text-to-video/locked").chmod(0)
     code = (
-        "import os, sys, pathlib; from service.inbox.look import look\n"
+        "import os, sys, pathlib; from service.inbox.look import Listing\n"
         "if os.geteuid() == 0: os.setuid(65534)\n"
-        "found = look(pathlib.Path(sys.argv[1]), ['text-to-video'])\n"
-        "print(sorted(found.files), [(trouble.folder, trouble.fix[:3]) for trouble in found.troubles])"
+        "listing = Listing(pathlib.Path(sys.argv[1]), ['text-to-video'])\n"
+        "print(sorted(listing.look().changed), [(each.folder, each.fix[:3]) for each in listing.troubles])"
     )
     try:
         done = subprocess.run(
@@ -129,11 +130,68 @@ def test_files_that_come_and_go_while_looking_are_no_trouble(world):
     thread = threading.Thread(target=churn)
     thread.start()
     try:
+        listing = Listing(world.inbox, TASKS)
         for _ in range(100):
-            assert look(world.inbox, TASKS).troubles == []
+            listing.look()
+            assert listing.troubles == []
     finally:
         stop.set()
         thread.join()
+
+
+def test_a_second_look_tells_only_what_is_different(world):
+    for path in ("text-to-video/a.yaml", "text-to-video/b.yaml", "text-to-video/trip/c.yaml", "image-to-video/d.jpg"):
+        world.drop(path)
+    listing = Listing(world.inbox, TASKS)
+    listing.look()
+    assert listing.look() == Changes()
+    (world.inbox / "text-to-video/a.yaml").write_bytes(b"longer than it was before, by far")
+    (world.inbox / "text-to-video/b.yaml").unlink()
+    shutil.rmtree(world.inbox / "text-to-video/trip")
+    world.drop("image-to-video/e.jpg")
+    changes = listing.look()
+    assert set(changes.changed) == {"text-to-video/a.yaml", "image-to-video/e.jpg"}
+    assert changes.gone == {"text-to-video/b.yaml", "text-to-video/trip/c.yaml"}
+    assert changes.folders == {"text-to-video", "text-to-video/trip", "image-to-video"}
+    assert listing.count() == 3
+    assert listing.facts("image-to-video/e.jpg") == facts_of(world.inbox / "image-to-video/e.jpg")
+    assert listing.look() == Changes()
+
+
+def test_a_touch_that_changes_nothing_but_times_is_a_change(world):
+    place = world.drop("text-to-video/a.yaml")
+    listing = Listing(world.inbox, TASKS)
+    listing.look()
+    found = place.stat()
+    os.utime(place, ns=(found.st_atime_ns, found.st_mtime_ns))
+    # The bytes' own time is as before; only the inode's tells.
+    assert set(listing.look().changed) <= {"text-to-video/a.yaml"}
+    os.chmod(place, 0o600)
+    os.utime(place, ns=(found.st_atime_ns, found.st_mtime_ns + 1))
+    assert set(listing.look().changed) == {"text-to-video/a.yaml"}
+
+
+def test_what_lies_in_a_folder_that_cannot_be_listed_now_stays_known(world):
+    world.drop("text-to-video/trip/a.yaml")
+    world.drop("text-to-video/trip/deep/b.yaml")
+    listing = Listing(world.inbox, TASKS)
+    listing.look()
+    kept = listing.folders["text-to-video/trip"]
+    real = os.scandir
+
+    def broken(path):
+        if str(path).endswith("trip"):
+            raise OSError(5, "Input/output error")
+        return real(path)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "scandir", broken)
+        assert listing.look() == Changes()
+    assert [trouble.folder for trouble in listing.troubles] == ["text-to-video/trip"]
+    assert listing.folders["text-to-video/trip"] is kept
+    assert listing.facts("text-to-video/trip/deep/b.yaml")
+    assert listing.look() == Changes()
+    assert listing.troubles == []
 
 
 # open writers --------------------------------------------------------------------------------------------------------

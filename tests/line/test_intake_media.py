@@ -108,19 +108,3 @@ def test_a_picture_that_comes_and_goes_begins_the_wait_anew(tmp_path, engine_out
         picture.unlink()
         world.until_hold("image-to-video/cup", "media_missing")
         assert seen["image-to-video/cup.yaml"].changed_s > first_s
-
-
-def test_control_files_are_named_once_as_not_built_yet_and_stay(world: World, caplog):
-    world.drop("PAUSE", "")
-    world.drop("text-to-video/cup.cancel", "")
-    world.drop("text-to-video/PAUSE.txt", "")
-    with world:
-        assert world.app is not None
-        intake = world.app.intake
-        named = ("PAUSE", "text-to-video/PAUSE.txt", "text-to-video/cup.cancel")
-        world.until(lambda: intake.unbuilt == named, "the files that do nothing")
-        world.drop("text-to-video/x.doc", "")
-        world.until(lambda: "text-to-video/x.doc" in intake.left_alone, "another look")
-    said = [record.getMessage() for record in caplog.records if "not built yet" in record.getMessage()]
-    assert len(said) == 3
-    assert sorted(name for name in world.inbox() if "x.doc" not in name) == sorted(named)

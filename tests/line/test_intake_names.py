@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from service.drops import Candidate
-from service.sightings import Seen, Sightings
+from service.sightings import Seen
 from tests.line.world import SMALL, World, photo
 
 GOOD = f"prompt: a harbour\n{SMALL}"
@@ -55,19 +55,27 @@ def test_a_picture_that_is_no_utf8_is_named_found_and_remembered(world: World):
 
 @pytest.mark.parametrize("known", [False, True], ids=["before its first sight", "after it"])
 def test_a_drop_over_which_the_daemon_stumbles_holds_itself_and_nothing_else(world: World, known: bool, caplog):
-    class Stumbling(Sightings):
-        def see(self, candidate: Candidate, now_s: float) -> Seen:
+    with world:
+        assert world.app is not None
+        sightings = world.app.intake._sightings
+        see, see_all = sightings.see, sightings.see_all
+
+        def stumble(candidate: Candidate, now_s: float) -> Seen:
             if candidate.name == "bad" and not known:
                 raise KeyError("a fault")
-            seen = super().see(candidate, now_s)
+            seen = see(candidate, now_s)
             if candidate.name == "bad":
                 raise KeyError("a fault")
             return seen
 
-    with world:
-        assert world.app is not None
-        intake = world.app.intake
-        intake._sightings = Stumbling(world.app.register, intake._sightings._new_id)
+        def stumble_all(candidates, now_s: float):
+            if any(candidate.name == "bad" for candidate in candidates):
+                raise KeyError("a fault")
+            return see_all(candidates, now_s)
+
+        sightings.see = stumble
+        if not known:
+            sightings.see_all = stumble_all
         world.drop("text-to-video/bad.yaml", GOOD)
         world.drop("text-to-video/good.yaml", GOOD)
         world.until_state("text-to-video/good", "done")
