@@ -55,6 +55,12 @@ def jobs_of(documents: Iterable[Document]) -> tuple[Iterator[Document], tuple[Pr
 
 def _of_document(document: Document) -> tuple[list[_Entry], list[Problem]]:
     root, text = document.root, document.text
+    if sum(item.kind == "fields" for item in root.items) > 1:
+        # Read as what was meant, so that the mistakes in it are told too.
+        problem = Problem("not_fields", "The file is a list, not fields.", "Write jobs: in a line above the list.")
+        return [_Entry(text, item) for item in root.items if item.kind == "fields"], [
+            problem.at(root.line, root.column)
+        ]
     if root.kind != "fields" or "jobs" not in root.fields:
         return [_Entry(text, root)], []
     written, place = root.fields["jobs"], root.keys["jobs"]

@@ -114,11 +114,22 @@ class _Reader:
 
     def read(self) -> Reading:
         """Return the reading by the first workflow that takes everything; raises Rejected or Missing."""
+        preset: Preset | None = None
+        wrong: list[Problem] = []
         try:
             preset = preset_of(self.job, self.dropped.grouping, self.library.presets)
-            return self._with(preset)
         except Rejected as refusal:
-            raise Rejected(*self.file.placed(refusal.problems, self.number)) from None
+            wrong += refusal.problems
+        try:
+            reading = self._with(preset)
+            if not wrong:
+                return reading
+        except Rejected as refusal:
+            wrong += refusal.problems
+        except Missing:
+            if not wrong:
+                raise
+        raise Rejected(*self.file.placed(wrong, self.number))
 
     def _with(self, preset: Preset | None) -> Reading:
         """Read with the workflow that a preset names, or, where that doesn't take the job, without it."""

@@ -80,6 +80,12 @@ def test_every_mistake_of_every_job_is_named_once_in_the_order_of_the_file():
     ]  # fmt: skip
 
 
+def test_a_list_of_jobs_without_their_name_is_told_what_is_missing():
+    first, second = problems_of("- prompt: a\n- prompt: b\n  steps: x\n")
+    assert (first.code, first.fix, first.line) == ("not_fields", "Write jobs: in a line above the list.", 1)
+    assert (second.field, second.line) == ("steps", 3)
+
+
 def test_a_list_that_is_no_list_still_has_its_shared_fields_looked_at():
     assert [problem.line for problem in problems_of("jobs: 3\nsteps: x\n")] == [1, 2]
 

@@ -241,6 +241,15 @@ def test_of_several_jobs_each_without_a_prompt_is_pointed_at():
     assert [(problem.code, problem.line) for problem in found] == [("missing_field", 3), ("missing_field", 4)]
 
 
+def test_an_unknown_preset_hides_no_other_mistake():
+    assert [problem.field for problem in refused("text-to-video", "preset: x\nprompt: a\nsteps: 90")] == [
+        "preset",
+        "steps",
+    ]
+    assert [problem.field for problem in refused("image-to-video", "preset: x")] == ["preset"]
+    assert [problem.field for problem in refused("text-to-video", "preset: x\nprompt: a")] == ["preset"]
+
+
 def test_limits_are_told_before_media_is_waited_for():
     assert [problem.field for problem in refused("image-to-video", "steps: 90")] == ["steps"]
 
