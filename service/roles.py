@@ -68,6 +68,8 @@ class Cast:
     roles: dict[str, str] = field(default_factory=dict)
     #: What roles take of what kind: of a role that the workflow lacks, the kind of its file.
     kinds: dict[str, MediaKind] = field(default_factory=dict)
+    #: Roles whose file the job names itself.
+    by_field: set[str] = field(default_factory=set)
     problems: list[Problem] = field(default_factory=list)
     missing: Missing | None = None
 
@@ -110,6 +112,7 @@ def _cast_named(made: Cast, dropped: Dropped, flow: Workflow, job: JobSettings) 
         kinds = dropped.kinds(file if file in dropped.animated else own or file)
         wanted = flow.roles.get(role)
         made.roles[role] = own or file
+        made.by_field.add(role)
         made.kinds[role] = wanted or (kinds or (MediaKind.PICTURE,))[0]
         if wanted is None:
             continue
@@ -130,20 +133,13 @@ def _cast_by_role(made: Cast, dropped: Dropped, flow: Workflow, file: str, role:
         made.problems.append(Problem("media_kind", title, f"Drop a {wanted} in its place."))
     elif role not in made.roles:
         made.roles[role], made.kinds[role] = file, wanted
-    elif (
-        made.roles[role] in dropped.media
-        and fold(made.roles[role]) != fold(file)
-        and _role_in_name(dropped, made.roles[role])
-    ):
+    elif role not in made.by_field:
         title = f"{made.roles[role]} and {file} are both the {role}."
         made.problems.append(Problem("media_ambiguous", title, "Drop only one of the two."))
 
 
 def _cast_by_kind(made: Cast, dropped: Dropped, flow: Workflow, files: list[str], takers: Takers) -> None:
     """Give files without a role in their names the roles that are left, where there is only one way to do it."""
-    named = {
-        role for role, file in made.roles.items() if file not in dropped.media or _role_in_name(dropped, file) is None
-    }
     groups: dict[MediaKind, list[str]] = {}
     for file in sorted(files, key=lambda each: len(dropped.kinds(each))):
         kinds = [kind for kind in dropped.kinds(file) if kind in flow.roles.values()]
@@ -158,7 +154,7 @@ def _cast_by_kind(made: Cast, dropped: Dropped, flow: Workflow, files: list[str]
             made.roles[free_roles[0]], made.kinds[free_roles[0]] = alike[0], kind
         elif len(alike) < len(free_roles):
             made.missing = made.missing or _undecided(dropped, alike, free_roles, kind)
-        elif free_roles or not any(flow.roles[role] is kind for role in named & set(flow.roles)):
+        elif free_roles or not any(flow.roles.get(role) is kind for role in made.by_field):
             # Where the job names another file for the role, its own one only moves along.
             made.problems.append(_ambiguous(dropped, alike, free_roles, flow, kind))
 
@@ -179,9 +175,16 @@ def _without_live_halves(files: list[str], dropped: Dropped, flow: Workflow) -> 
     """A picture and a video of one name are a Live Photo: the half that the task doesn't take only moves along."""
     taken = set(flow.roles.values())
     plain = [file for file in files if _role_in_name(dropped, file) is None]
-    if not any(taken.intersection(dropped.kinds(file)) for file in plain):
-        return files
-    return [file for file in files if file not in plain or taken.intersection(dropped.kinds(file))]
+    playing = {_stem(file) for file in plain if taken.intersection(dropped.kinds(file))}
+    return [
+        file
+        for file in files
+        if file not in plain or _stem(file) not in playing or taken.intersection(dropped.kinds(file))
+    ]
+
+
+def _stem(file: str) -> str:
+    return fold(str(PurePosixPath(file).with_suffix("")))
 
 
 def _unwanted(dropped: Dropped, file: str, takers: Takers) -> Problem:
@@ -194,7 +197,8 @@ def _unwanted(dropped: Dropped, file: str, takers: Takers) -> Problem:
 def _no_such_role(dropped: Dropped, flow: Workflow, file: str, role: str, takers: Takers) -> Problem:
     if not set(dropped.kinds(file)) & set(flow.roles.values()):
         return _unwanted(dropped, file, takers)
-    renamed = " or ".join(f"{dropped.name}.{each}{PurePosixPath(file).suffix}" for each in flow.roles)
+    fitting = [each for each, kind in flow.roles.items() if kind in dropped.kinds(file)]
+    renamed = " or ".join(_renamed(dropped, file, each) for each in fitting)
     return Problem("media_unwanted", f"{flow.name} has no {role}, which {file} says it is.", f"Rename it to {renamed}.")
 
 

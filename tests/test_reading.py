@@ -1,4 +1,5 @@
 import json
+from contextlib import suppress
 from functools import partial
 
 import pytest
@@ -174,6 +175,8 @@ def test_media_that_the_task_has_no_role_for_is_refused_with_the_folders_that_ta
     assert problem.title == "text-to-video takes no picture such as cat.jpg."
     (problem,) = refused("image-to-video", "{steps: 3}", "cat.target.jpg")
     assert problem.fix == "Rename it to cat.image.jpg."
+    (problem,) = refused("motion-mimic", "{steps: 3}", "cat.target.mp4", "cat.jpg")
+    assert problem.fix == "Rename it to cat.reference.mp4."
 
 
 def test_a_role_that_the_workflow_lacks_is_a_mistake_where_it_is_written():
@@ -183,6 +186,9 @@ def test_a_role_that_the_workflow_lacks_is_a_mistake_where_it_is_written():
 
 def test_of_a_live_photo_the_half_that_the_task_takes_plays():
     assert alone("image-to-video", None, "cat.jpg", "cat.mov").roles == {"image": "cat.jpg"}
+    assert only("image-to-video", "{steps: 3}", "a.jpg", "a.mov", name="holiday").roles == {"image": "a.jpg"}
+    (problem,) = refused("image-to-video", "{steps: 3}", "a.jpg", "b.mov", name="holiday")
+    assert problem.title == "image-to-video takes no video such as b.mov."
     assert only("motion-mimic", "{steps: 3}", "cat.jpg", "cat.mov").roles == {
         "image": "cat.jpg",
         "reference": "cat.mov",
@@ -328,3 +334,13 @@ def test_any_files_are_read_refused_or_waited_for(task, files, animated, kind, t
         assert reading.workflow.required_roles <= set(reading.roles)
         assert len(set(reading.roles.values())) == len(reading.roles)
         assert all(reading.workflow.roles[role] in drop.kinds(file) for role, file in reading.roles.items())
+
+
+TEXTS = st.binary(max_size=80) | st.text("jobspresetimagewokflu: -[]{}\n#'\",19~", max_size=60).map(str.encode)
+
+
+@given(st.sampled_from(["text-to-video", "face-swap"]), TEXTS, st.sampled_from(["job_file", "text", "again"]))
+def test_any_bytes_are_read_refused_or_waited_for(task, data, kind):
+    drop = Dropped(task, "a/b", "cat", kind, data, ("cat.jpg",))
+    with suppress(Rejected, Missing):
+        assert read(drop, ALL)
