@@ -136,6 +136,25 @@ def test_a_judgement_asks_about_nothing_but_what_is_due():
     assert settling.judge(8, quiet_s) == {"7"}
 
 
+def test_what_was_whole_and_changes_is_whole_anew_only_after_its_quiet_time():
+    settling = Settling()
+    settling.note(0, {"a": FACTS})
+    assert settling.judge(5, after(5)) == {"a"}
+    settling.note(6, {"a": replace(FACTS, size=11)})
+    assert not settling.is_whole("a")
+    assert settling.judge(6, after(5)) == set()
+    assert settling.judge(11, after(5)) == {"a"}
+
+
+def test_a_look_is_due_when_the_newest_change_has_been_quiet():
+    settling = Settling()
+    settling.note(0, {"a": FACTS})
+    settling.judge(0, after(5))
+    settling.note(3, {"a": replace(FACTS, size=11)})
+    settling.judge(3, after(5))
+    assert settling.next_due_s(3) == 5
+
+
 def test_a_file_that_changes_all_the_time_leaves_nothing_behind():
     settling = Settling()
     for number in range(5000):

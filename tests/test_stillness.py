@@ -190,6 +190,13 @@ def test_with_the_right_to_see_them_they_do_not(strangers_inbox):
     assert (ours, said) == (0.2, None)
 
 
+def test_where_no_right_would_help_nothing_is_said(strangers_inbox):
+    for place in ("other", "share"):
+        stillness = Stillness(strangers_inbox, WATCH, place=place)
+        stillness.observe(0, {"theirs.yaml": facts_of(strangers_inbox / "theirs.yaml")})
+        assert stillness.unseen is None
+
+
 def test_of_our_own_files_nothing_is_said(tmp_path):
     (tmp_path / "a.yaml").write_text("prompt: a")
     stillness = Stillness(tmp_path, WATCH)
