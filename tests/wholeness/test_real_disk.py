@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from service.config_keys import Watch
-from service.inbox.look import facts_of, has_writer, look
+from service.inbox.look import Listing, facts_of, has_writer
 from service.inbox.roots import kind_of
 from service.inbox.structure import structural_end
 from service.stillness import Stillness
@@ -53,6 +53,7 @@ class Inbox:
     def run(self, writer, suffix, seed):
         """Return what was claimed: at that moment, and when everything is over."""
         stillness = Stillness(self.inbox, WATCH, has_writer=self.asked)
+        self.listing, self.whole = Listing(self.inbox, TASKS), set()
         path = f"image-to-video/cat-{seed}.{suffix}"
         self.tell(f"{writer}\t{path}\t{suffix}\t{seed}\t{self.quiet_s}")
         claimed, now_s = [], 0.0
@@ -71,10 +72,12 @@ class Inbox:
         end_s, next_s = now_s + seconds, now_s
         while next_s <= end_s:
             now_s = next_s
-            files = look(self.inbox, TASKS).files
-            for path in stillness.observe(now_s, files):
+            changes = self.listing.look()
+            stillness.note(now_s, changes.changed, changes.gone)
+            self.whole = {path for path in self.whole if stillness.is_whole(path)} | stillness.judge(now_s)
+            for path in self.whole:
                 if path.endswith(".yaml") or structural_end(self.inbox / path):
-                    self.claim(path, files[path], claimed)
+                    self.claim(path, self.listing.facts(path), claimed)
             due_s = stillness.next_due_s(now_s)
             next_s = now_s + max(0.001, 10 if due_s is None else min(due_s, 10))
         return end_s
