@@ -77,12 +77,13 @@ def read(dropped: Dropped, library: Library, job: JobFile | None = None) -> tupl
 
 
 def _draft(kind: str, text: bytes | None) -> Draft:
-    if kind == "again":
-        if text is None:
-            raise ValueError("of a video that tells its job, the job must be given")
-        return Draft(again.jobfile_of_status(text))
-    if kind == "media" or text is None:
+    if kind == "media":
         return Draft(jobfile.without_file())
+    if text is None:
+        # Whoever has no text because it is refused must not get the job of an empty one.
+        raise Rejected(Problem("not_readable", "What the file says can't be read.", "Correct it and drop it again."))
+    if kind == "again":
+        return Draft(again.jobfile_of_status(text))
     if kind == "text":
         return Draft(jobfile.from_text(text))
     return jobfile.draft(text)

@@ -296,8 +296,12 @@ def test_a_status_file_of_ours_is_read_as_the_job_that_it_tells_of():
     assert parse("again", text.encode()) == reading.job
     (problem,) = refused("text-to-video", "prompt: a", kind="again")
     assert problem.code == "not_ours"
-    with pytest.raises(ValueError, match="must be given"):
-        readings("text-to-video", None, kind="again")
+
+
+def test_a_word_that_is_not_known_is_never_the_job_of_an_empty_file():
+    for kind in ("job_file", "text", "again"):
+        (problem,) = refused("image-to-video", None, "cat.jpg", kind=kind)
+        assert problem.code == "not_readable"
 
 
 def test_the_files_that_jobs_name_are_listed_once_each():
