@@ -46,7 +46,7 @@ def _one(
     if where == "claim":
         places, member = Places(claim.folder), claim.file_of(file)
         found = member.lstat()
-        key = member.name
+        key = member.relative_to(claim.folder).as_posix()
         identity: list[int] | None = [found.st_size, found.st_mtime_ns, found.st_ino]
     else:
         places, key = Places(claim.inbox, tuple(media_roots)), file

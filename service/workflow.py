@@ -135,8 +135,11 @@ def bind(
     `media` maps each role to the server's reference of its file, `prefix` is the output's file name, unique for the
     job; `defaults` are what config.yaml says where the manifest is silent; `media_facts` lets sizes follow a picture,
     and what is expected of the result follow a video.
-    Raises Rejected with every problem that check would name.
+    Raises Rejected with every problem that check would name; that every job has a seed is none, even where the workflow
+    takes no seed.
     """
+    if "seed" not in workflow.fields:
+        settings = settings.model_copy(update={"seed": None})
     problems = check(workflow, settings, defaults)
     missing = sorted(workflow.required_roles - set(media))
     if problems or missing:
