@@ -153,7 +153,8 @@ def _write(clip: Clip, found: Index, plan: _Plan, draft: Path) -> None:
     frames.rewind(clip)
     with Writer(draft, plan.shape, plan.rate) as writer:
         if plan.copies:
-            writer.copy_track(clip.stream)
+            # Matroska counts in milliseconds.
+            writer.copy_track(clip.stream, exact=clip.format_name != "mkv")
         else:
             writer.add_picture()
         if plan.sound is not None and plan.copies_sound:

@@ -85,6 +85,7 @@ class Writer:
         self._rate = rate
         self._picture: VideoStream | None = None
         self._copied: dict[int, Any] = {}
+        self._inexact: set[int] = set()
         self._sound: _Sound | None = None
         self._graphs: dict[tuple[Any, ...], Graph] = {}
         self._count = 0
@@ -109,11 +110,14 @@ class Writer:
         context.color_range = 1
         self._picture = stream
 
-    def copy_track(self, stream: VideoStream | AudioStream) -> None:
-        """Add a track that packets are copied into."""
+    def copy_track(self, stream: VideoStream | AudioStream, *, exact: bool = True) -> None:
+        """Add a track that packets are copied into; without `exact` times each is put right to the rate."""
         made = self._output.add_stream_from_template(stream)
         made.metadata.clear()
         self._copied[stream.index] = made
+        if not exact:
+            made.time_base = 1 / self._rate
+            self._inexact.add(stream.index)
 
     def add_sound(self, stream: AudioStream, start_s: Fraction) -> None:
         """Add a sound track that another is encoded into; `start_s` is when the picture begins in the source."""
@@ -123,6 +127,10 @@ class Writer:
         """Copy one packet of a copied track."""
         if packet.dts is None and packet.size == 0:
             return
+        if packet.stream_index in self._inexact:
+            step = packet.time_base * self._rate
+            packet.pts, packet.dts = (None if at is None else round(at * step) for at in (packet.pts, packet.dts))
+            packet.time_base, packet.duration = 1 / self._rate, 1
         packet.stream = self._copied[packet.stream_index]
         self._output.mux(packet)
 
