@@ -114,7 +114,11 @@ def _open_below(root: Path, parts: Sequence[str], key: str) -> int:
             inner = os.open(part, _OPEN | os.O_DIRECTORY, dir_fd=folder)
             os.close(folder)
             folder = inner
-        return os.open(name, _OPEN_FILE, dir_fd=folder)
+        opened = os.open(name, _OPEN_FILE, dir_fd=folder)
+        if not stat.S_ISREG(os.fstat(opened).st_mode):
+            os.close(opened)
+            raise Changed(key)
+        return opened
     except OSError as error:
         # What Linux answers to O_NOFOLLOW for a link, with O_DIRECTORY and without; a socket can't be opened at all.
         if _is_in_the_way(error, root, parts):

@@ -117,7 +117,10 @@ def describe(clip: frames.Clip, found: frames.Index | None, first: VideoFrame) -
 
 def tags(path: Path) -> dict[str, str]:
     """Return the container's own metadata; what is larger than anything that we write is left out."""
-    with open_clip(path, formats.read_format(path)) as clip:
+    format_name = formats.read_format(path)
+    if format_name in formats.PICTURES:
+        raise trouble.no_video(trouble.name_of(path), "is a picture")
+    with open_clip(path, format_name) as clip:
         found = {
             str(key): str(value) for key, value in clip.container.metadata.items() if len(value) <= _TAG_CHARACTERS
         }

@@ -77,7 +77,7 @@ def index(clip: Clip, *, budget_s: float | None = None) -> Index | None:
             return None
         stamp = packet.pts if packet.pts is not None else packet.dts
         if stamp is not None:
-            end_s = max(end_s, float(stamp * packet.time_base))
+            end_s = max(end_s, float((stamp + (packet.duration or 0)) * packet.time_base))
         if packet.stream_index != clip.stream.index:
             audio += 1
             continue

@@ -87,6 +87,8 @@ def facts(path: Path, format_name: str) -> MediaFacts:
     """Say what a picture is; raises Rejected for one that is too large, or broken as far as probing can tell."""
     with open_picture(path, format_name, name=trouble.name_of(path)) as image:
         count = frame_count(image, format_name)
+        if count > trouble.MAX_ANIMATION_FRAMES:
+            raise trouble.too_many(trouble.name_of(path), count)
         width, height = image.size
         if width * height <= _PROBED_PIXELS:
             image.load()
@@ -158,7 +160,7 @@ def _left_out(image: Image.Image, format_name: str) -> Iterator[str]:
         yield "it moves, and its first frame is used"
     elif format_name == "tiff" and getattr(image, "n_frames", 1) > 1:
         yield "it has several pages, and the first one is used"
-    if image.has_transparency_data:
+    if image.has_transparency_data and np.asarray(image.convert("RGBA").getchannel("A")).min() < 255:
         yield "what is transparent in it became white"
 
 

@@ -15,6 +15,7 @@ MAX_VIDEO_PIXELS = 8192 * 4320
 #: A preview is something to glance at; a server that sends more than this means no good.
 MAX_PREVIEW_PIXELS = 4096 * 4096
 MAX_SECONDS = 6 * 3600
+MAX_ANIMATION_FRAMES = 10_000
 
 _AGAIN = "Open it on your machine to see whether it is whole, then export or copy it again and drop it once more."
 
@@ -86,9 +87,9 @@ def no_index(name: str) -> Rejected:
     )
 
 
-def no_video(name: str) -> Rejected:
-    """A container without a picture in it, such as a sound recording."""
-    return Rejected(Problem("media_unreadable", f"{name} holds no video.", "Drop a file that shows something."))
+def no_video(name: str, holds: str = "holds no video") -> Rejected:
+    """A container without a picture in it, such as a sound recording, or a still picture."""
+    return Rejected(Problem("media_unreadable", f"{name} {holds}.", "Drop a file that plays."))
 
 
 def many_videos(name: str, count: int) -> Rejected:
@@ -107,6 +108,12 @@ def too_large(name: str, width: int, height: int, limit: int) -> Rejected:
             "Scale it down and drop it again.",
         )
     )
+
+
+def too_many(name: str, frames: int) -> Rejected:
+    """More frames than any animation that is worked on."""
+    title = f"{name} has {frames} frames; at most {MAX_ANIMATION_FRAMES} are read of a picture that moves."
+    return Rejected(Problem("media_too_large", title, "Cut it, or export it as a video (MP4)."))
 
 
 def too_heavy(name: str) -> Rejected:

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import time
+from fractions import Fraction
 
 import numpy as np
 import psutil
@@ -354,3 +355,87 @@ def _ended(process, within_s):
             return True
         time.sleep(0.02)
     return False
+
+
+RECIPE = {
+    "reeldrop": '{"seed": 42, "settings": {"prompt": "ein Hafen, ü☃"}}',
+    "reeldrop_job": "0198",
+    "title": "harbour",
+}
+
+
+def test_the_tags_of_a_video_are_read(examiner, tmp_path):
+    path = drawing.clip(
+        tmp_path / "a.mp4", frames=2, metadata=RECIPE, container_options={"movflags": "use_metadata_tags"}
+    )
+    assert {key: examiner.tags(path).get(key) for key in RECIPE} == RECIPE
+
+
+def test_tags_are_bounded_and_only_of_videos(examiner, tmp_path):
+    many = {f"key{number}": "x" * 200 for number in range(300)} | {"huge": "x" * 500_000}
+    path = drawing.clip(
+        tmp_path / "a.mp4", frames=2, metadata=many, container_options={"movflags": "use_metadata_tags"}
+    )
+    found = examiner.tags(path)
+    assert len(found) == 64
+    assert sum(map(len, found.values())) < 1_000_000
+    with pytest.raises(Rejected, match="is a picture"):
+        examiner.tags(drawing.photo(tmp_path / "a.png"))
+
+
+def test_a_decoder_that_hangs_over_a_video_is_killed_and_the_next_file_is_fine(tmp_path):
+    hurried = Deadlines(probe_s=5, video_s=0.3, video_s_for_s=0.0)
+    examiner = Examiner("hurried", MarkerClassifier, temporary=tmp_path / "scratch", deadlines=hurried)
+    examiner.start()
+    noise = np.random.default_rng(1).integers(0, 255, (720, 1280, 3), np.uint8)
+    long = drawing.clip(
+        tmp_path / "long.webm",
+        frames=60,
+        codec="libvpx",
+        options={"deadline": "realtime", "cpu-used": "8"},
+        draw=lambda number: np.roll(noise, number * 7, axis=1),
+    )
+    examiner.ready()
+    with pytest.raises(Rejected, match=r"long\.webm could not be examined within 0 seconds"):
+        examiner.prepare_video(long, tmp_path / "out.mp4", examiner.probe(long), 1 << 26)
+    assert not (tmp_path / "out.mp4").exists()
+    assert examiner.probe(drawing.photo(tmp_path / "a.png")).width == 160
+    examiner.stop()
+
+
+def test_a_picture_of_thousands_of_frames_is_refused(examiner, tmp_path):
+    small = Image.new("P", (2, 2))
+    frames = [small.copy() for _ in range(3)]
+    for number, frame in enumerate(frames):
+        frame.putpixel((0, 0), number)
+    held = io.BytesIO()
+    frames[0].save(held, "GIF", save_all=True, append_images=frames[1:], duration=20)
+    data = held.getvalue()
+    head, block = data[: data.index(b"!\xf9")], data[data.rindex(b"!\xf9") : -1]
+    (tmp_path / "a.gif").write_bytes(head + block * 12_000 + b";")
+    with pytest.raises(Rejected, match="12000 frames; at most 10000 are read"):
+        examiner.probe(tmp_path / "a.gif")
+
+
+def test_a_video_of_many_hours_is_refused(examiner, tmp_path):
+    with pytest.raises(Rejected, match="longer than 6 hours"):
+        examiner.probe(drawing.clip(tmp_path / "a.mp4", frames=10, fps=Fraction(1, 3600)))
+
+
+def test_an_mp4_that_claims_more_than_it_has_is_refused(examiner, tmp_path):
+    data = bytearray(drawing.clip(tmp_path / "a.mp4").read_bytes())
+    place = data.index(b"stts") + 16
+    data[place : place + 4] = (0x7FFFFFF0).to_bytes(4, "big")
+    (tmp_path / "long.mp4").write_bytes(data)
+    with pytest.raises(Rejected, match="longer than 6 hours"):
+        examiner.probe(tmp_path / "long.mp4")
+
+
+def test_a_video_that_is_huge_is_refused_without_being_decoded(examiner, tmp_path):
+    path = drawing.clip(tmp_path / "a.avi", codec="rawvideo", pixel_format="bgr24", frames=2)
+    data = bytearray(path.read_bytes())
+    place = data.index(b"strf") + 12
+    data[place : place + 8] = (20_000).to_bytes(4, "little") * 2
+    path.write_bytes(data)
+    with pytest.raises(Rejected, match=r"20000 x 20000 pixels; at most 35 million|damaged"):
+        examiner.probe(path)

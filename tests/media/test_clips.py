@@ -1,5 +1,6 @@
 import shutil
 import subprocess
+from fractions import Fraction
 from pathlib import Path
 
 import imageio_ffmpeg
@@ -105,6 +106,11 @@ def test_a_cut_off_clip_is_rejected(tmp_path, name, options):
     path.write_bytes(content[: len(content) // 2])
     with pytest.raises(Rejected, match="cut off"):
         facts.probe(path)
+
+
+def test_a_clip_of_a_frame_every_few_seconds_is_whole(tmp_path):
+    found = facts.probe(drawing.clip(tmp_path / "a.mp4", frames=10, fps=Fraction(1, 4)))
+    assert (found.frames, found.seconds) == (10, 40)
 
 
 def test_damage_in_the_middle_is_rejected_when_screened(tmp_path):
