@@ -184,7 +184,9 @@ class _Reader:
         nearest = min(trials, key=lambda trial: len(trial.refusals), default=None)
         if nearest is None:
             return Rejected(Problem("field_not_taken", "No workflow takes this job.", "Take workflow out."))
-        return Rejected(*dict.fromkeys((*nearest.refusals, *self._settled(nearest.flow, preset)[2])))
+        # Who dropped a file where nothing takes it must hear where to drop it, not what a job there would need.
+        others = self._settled(nearest.flow, preset)[2] if self.dropped.kind != "media" else ()
+        return Rejected(*dict.fromkeys((*nearest.refusals, *others)))
 
     def _try(self, flow: Workflow) -> _Trial:
         takers = {kind: self.library.tasks_for(kind) for kind in MediaKind}

@@ -171,6 +171,8 @@ def test_a_file_of_the_wrong_kind_is_refused_where_it_is_named():
 def test_media_that_the_task_has_no_role_for_is_refused_with_the_folders_that_take_it():
     (problem,) = refused("image-to-video", None, "cat.mp4", kind="media")
     assert problem.fix == "Drop it into inbox/face-swap/, inbox/motion-mimic/."
+    (problem,) = refused("text-to-video", None, "cat.jpg", kind="media")
+    assert problem.fix == "Drop it into inbox/image-to-video/, inbox/face-swap/, inbox/motion-mimic/."
     (problem,) = refused("text-to-video", "prompt: a", "cat.jpg")
     assert problem.title == "text-to-video takes no picture such as cat.jpg."
     (problem,) = refused("image-to-video", "{steps: 3}", "cat.target.jpg")
