@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import re
 import time
 from collections.abc import Callable, Collection, Iterable
 from contextlib import suppress
@@ -12,6 +11,7 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from service.disk import Disk
+from service.drops import control_of
 from service.ending import Ending
 from service.errors import Problem, Rejected, cancelled_problem, error_of
 from service.job import Hold, State
@@ -25,7 +25,6 @@ _LOOK_S = 1.0
 _LOOK_SHARE = 0.05
 #: A folder whose last job has just ended is looked at for a while yet, so that a file that came too late disappears.
 _LINGER_S = 60.0
-_CANCEL = re.compile(r"(?P<name>.+)\.cancel(?:\.txt)?", re.IGNORECASE | re.DOTALL)
 _PAUSED = "paused"
 
 
@@ -59,6 +58,9 @@ class Control:
         self._next_look_s = float("-inf")
         #: Outbox folders in which a NAME.cancel is looked for, and until when once nothing lives there.
         self._watched: dict[tuple[str, str], float] = {}
+        #: Folders of jobs that have changed since the last look: one may live more briefly than we look.
+        self._touched: set[tuple[str, str]] = set()
+        register.listen(lambda job: self._touched.add((job.task, job.grouping)))
         #: Files that could not be removed: obeyed once, and left alone from then on.
         self._obeyed: set[Path] = set()
 
@@ -203,6 +205,8 @@ class Control:
             return
         self._finish_what_was_asked()
         self._show_holds()
+        while self._touched:
+            self._watched[self._touched.pop()] = began_s + _LINGER_S
         self._watched |= dict.fromkeys(self._store.live_folders(), began_s + _LINGER_S)
         self._watched = {folder: until_s for folder, until_s in self._watched.items() if until_s > began_s}
         for task, grouping in self._watched:
@@ -227,18 +231,24 @@ class Control:
         except OSError:
             # Not made yet, or its share is away: nothing to obey now.
             return []
-        paths = (folder / name for name in names if _CANCEL.fullmatch(name) and not name.startswith("."))
+        paths = (folder / name for name in names if _name_of(name) is not None)
         return [path for path in paths if path not in self._obeyed and not path.is_dir()]
 
     def _obey(self, path: Path, task: str, grouping: str) -> None:
-        order = _CANCEL.fullmatch(path.name)
-        assert order is not None
-        self.cancel_named(task, grouping, order["name"])
+        name = _name_of(path.name)
+        assert name is not None
+        self.cancel_named(task, grouping, name)
         try:
             self._disk.unlink(path)
         except OSError as trouble:
             self._obeyed.add(path)
             LOG.warning("%s was obeyed, but can't be removed: %s", path, trouble)
+
+
+def _name_of(filename: str) -> str | None:
+    """Return the NAME of a NAME.cancel; None for any other file."""
+    order = control_of(f"outbox/{filename}")
+    return order.name if order is not None and order.kind == "cancel" else None
 
 
 def _path(row: dict[str, str]) -> str:

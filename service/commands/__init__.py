@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from service import __version__
-from service.commands import demo, once, run, schema, status, submit
+from service.commands import cancel, demo, once, pause, resume, retry, run, schema, status, submit
 from service.commands.speech import WRONG_USE, complain
 from service.errors import Rejected, Unavailable
 
@@ -26,7 +26,19 @@ def commands() -> None:
     """Drop a file, get a video: a watch folder in front of ComfyUI."""
 
 
-for verb in (run.run, once.once, demo.demo, submit.submit, status.status, schema.schema):
+_VERBS = (
+    run.run,
+    once.once,
+    demo.demo,
+    submit.submit,
+    status.status,
+    cancel.cancel,
+    retry.retry,
+    pause.pause,
+    resume.resume,
+    schema.schema,
+)
+for verb in _VERBS:
     verb.params.append(_CONFIG)
     commands.add_command(verb)
 

@@ -32,7 +32,8 @@ class Lines:
         self._lock = threading.Lock()
         self._jobs: dict[str, Job] = {}
         self._told: dict[str, tuple[State, str]] = {}
-        self._live = Live(console=Console(), auto_refresh=False, transient=False) if live else None
+        self._console = Console()
+        self._live = Live(console=self._console, auto_refresh=False, transient=False) if live else None
 
     def __enter__(self) -> Lines:
         if self._live:
@@ -71,13 +72,23 @@ class Lines:
     def refresh(self) -> bool:
         """Draw the live lines anew; returns False, so that it can be handed to a loop that ends on True."""
         if self._live:
-            self._live.update(table(self.jobs()), refresh=True)
+            jobs = self.jobs()
+            self._live.update(table(jobs, self._unshown(len(jobs))), refresh=True)
         return False
 
     def jobs(self) -> list[Job]:
         """Return the jobs that have a line now, in their order."""
         with self._lock:
-            return shown(list(self._jobs.values()))
+            return shown(list(self._jobs.values()), self._rows())
+
+    def _rows(self) -> int:
+        # One row for what is left out, one for the cursor: a list that is taller than its terminal can't be redrawn.
+        return max(1, min(_SHOWN, self._console.size.height - 2)) if self._live else _SHOWN
+
+    def _unshown(self, drawn: int) -> int:
+        with self._lock:
+            live = sum(job.state not in ENDED for job in self._jobs.values())
+        return max(0, live - drawn)
 
 
 def plain(job: Job) -> str:
@@ -93,20 +104,27 @@ def plain(job: Job) -> str:
     return said
 
 
-def shown(jobs: list[Job]) -> list[Job]:
-    """Return the lines that fit: what is live in its order, then the newest that ended."""
-    live = sorted((job for job in jobs if job.state not in ENDED), key=lambda job: (job.seen_at, job.name))
+def shown(jobs: list[Job], rows: int = _SHOWN) -> list[Job]:
+    """Return the lines that fit: what runs, what else is live in its order, then the newest that ended."""
+    live = [job for job in jobs if job.state not in ENDED]
+    live.sort(key=lambda job: (job.state is not State.RUNNING, job.seen_at, job.name))
     ended = [job for job in jobs if job.state in ENDED]
-    return live[:_SHOWN] + ended[::-1][: max(0, _SHOWN - len(live))]
+    return live[:rows] + ended[::-1][: max(0, rows - len(live))]
 
 
-def table(jobs: list[Job]) -> Table:
-    """Return jobs as lines: name, state, bar, what is being done."""
+def table(jobs: list[Job], unshown: int = 0) -> Table:
+    """Return jobs as lines, one row each however long: name, state, bar, what is being done; and how many more live."""
     grid = Table.grid(padding=(0, 2))
+    grid.add_column(no_wrap=True, overflow="ellipsis", max_width=60)
+    grid.add_column(no_wrap=True)
+    grid.add_column(no_wrap=True)
+    grid.add_column(no_wrap=True, overflow="ellipsis")
     for job in jobs:
         # As plain text: names and messages may hold what the library takes for its own markup.
         name, state = Text(f"{job.folder}/{job.name}"), Text(str(job.state), style=_COLOURS[job.state])
         grid.add_row(name, state, bar(job.progress), Text(words(job)))
+    if unshown:
+        grid.add_row(Text(f"and {unshown} more"))
     return grid
 
 

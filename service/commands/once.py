@@ -14,6 +14,7 @@ from service.job import Job, State
 
 #: When every job that is left waits for somebody else for so long, there is nothing more to do here and now.
 _PATIENCE_S = 60.0
+_LOOK_S = 0.25
 
 
 @click.command()
@@ -44,6 +45,6 @@ def once(config_file: Path | None) -> None:
 
     with Lines(live=live) as lines:
         app.on_change = hear
-        serve(app, over, interval_s=0.25)
+        serve(app, over, interval_s=_LOOK_S)
     if bad:
         raise click.exceptions.Exit(1)

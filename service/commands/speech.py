@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import signal
 import sys
@@ -13,7 +14,9 @@ import click
 from service import config as configuration
 from service.app import App
 from service.config import Config
-from service.errors import Problem, Rejected
+from service.errors import Problem, Rejected, Unavailable
+from service.inbox.lease import holder, is_locked
+from service.requests import Requests
 
 WRONG_USE = 2
 #: Beside daemon.py; an installed reeldrop uses the folder it is called in.
@@ -42,6 +45,34 @@ def settings(config_file: Path | None) -> Config:
 def complain(sentence: str) -> None:
     """Say what is wrong on standard error."""
     click.echo(sentence, err=True)
+
+
+def ask_daemon(config: Config, verb: str, target: str, task: str | None = None, *, as_json: bool = False) -> None:
+    """Ask the running daemon for something and say what it answered; exit code 1 where it can't be done.
+
+    Raises Unavailable where no daemon runs, or none answers.
+    """
+    if not is_locked(config.state_dir / "lock"):
+        other = holder(config.inbox_dir)
+        who = f"The inbox is worked on by {other}, elsewhere." if other else "No daemon is running."
+        fix = f"Run `reeldrop {verb}` there." if other else "Start it with `reeldrop run`, then ask again."
+        raise Unavailable("no_daemon", who, fix)
+    try:
+        said = Requests(config.state_dir / "requests").ask(verb, target, task)
+    except Rejected as rejected:
+        tell_problems(rejected, as_json=as_json)
+        raise click.exceptions.Exit(1) from None
+    click.echo(json.dumps({"said": said}, ensure_ascii=False) if as_json else said)
+
+
+def tell_problems(rejected: Rejected, *, as_json: bool) -> None:
+    """Say everything that is wrong, for people on standard error or as JSON on standard output."""
+    if as_json:
+        problems = [problem.as_json() for problem in rejected.problems]
+        click.echo(json.dumps({"problems": problems}, ensure_ascii=False))
+        return
+    for problem in rejected.problems:
+        complain(problem.sentence())
 
 
 def keep_log(config: Config, *, to_terminal: bool) -> None:
@@ -82,6 +113,11 @@ def serve(app: App, each_second: Callable[[], bool] | None = None, *, interval_s
                 break
     finally:
         app.close()
+
+
+def printable(text: str) -> str:
+    """Return a file's name so that it can't play with the terminal."""
+    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)
 
 
 def on_terminal() -> bool:

@@ -1,68 +1,135 @@
-"""reeldrop status: what is in the queue and what became of the newest jobs."""
+"""reeldrop status: what is in the queue, what troubles the daemon, and what became of the newest jobs."""
 
 from __future__ import annotations
 
 import json
-import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import click
 
 from service.commands.lines import plain
-from service.commands.speech import settings
+from service.commands.pausing import paused_in
+from service.commands.speech import printable, settings
 from service.config import Config
-from service.drops import group
+from service.drops import RESERVED, control_of, group, is_junk, is_junk_folder, left_outside
 from service.inbox.lease import holder
 from service.inbox.look import look
-from service.job import State
+from service.inbox.roots import kind_of
+from service.inbox.watch import mode_of
+from service.job import Job, State
 from service.library import load
 from service.status import document
 from service.store import Store
 
-#: Control files and re-dropped status files: promised, and left alone until they are built.
-_UNBUILT = re.compile(r"(\.cancel|(^|/)PAUSE|\.status\.json)(\.txt)?$")
+_SHOWN = 20
+_NAMED = 1000
 
 
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of lines.")
-@click.option("--limit", default=20, show_default=True, type=click.IntRange(1), help="How many of the newest jobs.")
+@click.option("--limit", default=_SHOWN, show_default=True, type=click.IntRange(1), help="How many jobs at most.")
 def status(as_json: bool, limit: int, config_file: Path | None) -> None:
-    """Show the queue, the newest jobs, and files that are left alone."""
-    config = settings(config_file)
-    report = report_of(config, limit)
+    """Show the daemon, the queue, the newest jobs, what waits and why, and files that are left alone."""
+    report = report_of(settings(config_file), limit)
     if as_json:
         click.echo(json.dumps(report, indent=2, ensure_ascii=False))
         return
-    click.echo(f"daemon: {report['daemon'] or 'none is running'}")
-    click.echo("jobs: " + (", ".join(f"{n} {state}" for state, n in sorted(report["counts"].items())) or "none yet"))
-    for shown in report["jobs"]:
-        note = f" (number {shown['place']} in the queue)" if shown["place"] else ""
-        click.echo(f"  {shown['line']}{note}")
-    for path in report["left_alone"]:
-        note = ", which is not built yet" if _UNBUILT.search(path) else ""
-        click.echo(f"  left alone: {printable(path)}{note}")
+    for line in lines_of(report):
+        click.echo(printable(line))
 
 
 def report_of(config: Config, limit: int) -> dict[str, Any]:
-    """Return what `status --json` prints: daemon, counts by state, the newest jobs, files left alone."""
-    report: dict[str, Any] = {"daemon": holder(config.inbox_dir), "counts": {}, "jobs": [], "left_alone": []}
+    """Return what `status --json` prints; lists are cut at a length, and their totals stand beside them."""
+    tasks, left, prompted = [], [], frozenset[str]()
+    if config.inbox_dir.is_dir():
+        library = load(config)
+        tasks, prompted = list(library.tasks), frozenset(library.prompted)
+        left = left_alone(config.inbox_dir, tasks, prompted)
+    mode = mode_of(kind_of(config.inbox_dir), config.watch.mode)
+    report: dict[str, Any] = {
+        "daemon": holder(config.inbox_dir),
+        "watching": {"mode": mode.name, "reason": mode.reason, "rescan_seconds": config.watch.rescan_seconds},
+        "notices": [],
+        "paused": paused_in(config.inbox_dir, tasks),
+        "counts": {},
+        "jobs": [],
+        "waiting": [],
+        "left_alone": left[:_NAMED],
+        "left_alone_total": len(left),
+    }
     database = config.state_dir / "reeldrop.db"
     if database.exists():
         store = Store(database, read_only=True)
-        queued = {job.id: place for place, job in enumerate(store.in_states(State.QUEUED), start=1)}
-        report["counts"] = store.counts()
-        for job in store.newest(limit):
-            shown = {**document(job, report["daemon"] or ""), "place": queued.get(job.id), "line": plain(job)}
-            report["jobs"].append(shown)
-        store.close()
-    if config.inbox_dir.is_dir():
-        library = load(config)
-        tasks = list(library.tasks)
-        report["left_alone"] = list(group(look(config.inbox_dir, tasks), tasks, library.prompted)[1])
+        try:
+            _fill(report, store, limit)
+        finally:
+            store.close()
     return report
 
 
-def printable(text: str) -> str:
-    """Return a file's name so that it can't play with the terminal."""
-    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)
+def _fill(report: dict[str, Any], store: Store, limit: int) -> None:
+    report["notices"] = store.notices()
+    report["counts"] = store.counts()
+    places = store.places(report["paused"])
+
+    def shown(job: Job) -> dict[str, Any]:
+        place = places.get(job.id)
+        return {**document(job, report["daemon"] or ""), "place": place, "line": line_of(job, place)}
+
+    running = store.in_states(State.RUNNING, limit=limit)
+    known = {job.id for job in running}
+    newest = [job for job in store.newest(limit) if job.id not in known and job.state is not State.WAITING]
+    report["jobs"] = [shown(job) for job in [*running, *newest][:limit]]
+    report["waiting"] = [shown(job) for job in store.in_states(State.WAITING, limit=limit)]
+
+
+def line_of(job: Job, place: int | None) -> str:
+    """Return one job as a line: its state and why, how far it is, its place in the queue."""
+    notes = [f"number {place} in the queue"] if place else []
+    if job.state is State.RUNNING:
+        left = f"about {job.eta_seconds} s left" if job.eta_seconds else ""
+        notes = [part for part in (f"{job.progress:.0%}", job.stage, left) if part]
+    return plain(job) + (f" ({', '.join(notes)})" if notes else "")
+
+
+def lines_of(report: dict[str, Any]) -> Iterator[str]:
+    """Yield the report as people read it."""
+    yield f"daemon: {report['daemon'] or 'none is running'}"
+    watching = report["watching"]
+    how = "by file events, and" if watching["mode"] == "events" else "by looking"
+    yield f"watching: {how} every {watching['rescan_seconds']:g} s ({watching['reason']})"
+    for notice in report["notices"]:
+        yield f"trouble since {notice['since']}: {notice['title']} {notice['fix']}"
+    for task in report["paused"]:
+        yield f"paused: {task or 'everything'} (`reeldrop resume{' ' + task if task else ''}` ends it)"
+    counts = sorted(report["counts"].items())
+    yield "jobs: " + (", ".join(f"{jobs} {state}" for state, jobs in counts) or "none yet")
+    for job in report["jobs"]:
+        yield f"  {job['line']}"
+    if report["waiting"]:
+        yield "waiting:"
+        yield from (f"  {job['line']}" for job in report["waiting"])
+        yield from _more(report["counts"].get("waiting", 0) - len(report["waiting"]))
+    for path in report["left_alone"][:_SHOWN]:
+        yield f"  left alone: {path}"
+    yield from _more(report["left_alone_total"] - min(_SHOWN, len(report["left_alone"])))
+
+
+def _more(number: int) -> Iterator[str]:
+    if number > 0:
+        yield f"  and {number} more"
+
+
+def left_alone(inbox: Path, tasks: list[str], prompted: frozenset[str]) -> list[str]:
+    """Return the files that nobody touches: in task folders, in the inbox itself, and folders of no task as NAME/."""
+    outside, strange = [], []
+    for entry in inbox.iterdir():
+        if not entry.is_dir() or entry.is_symlink():
+            outside.append(entry.name)
+        elif entry.name not in tasks and entry.name.lower() not in RESERVED and not is_junk_folder(entry.name):
+            strange.append(f"{entry.name}/")
+    # Orders are obeyed, not left alone.
+    left = [path for path in group(look(inbox, tasks), tasks, prompted)[1] if control_of(path) is None]
+    return [*left, *left_outside((name for name in outside if not is_junk(name)), tasks), *sorted(strange)]

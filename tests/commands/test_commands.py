@@ -161,7 +161,8 @@ def test_status_names_no_daemon_after_a_kill_and_prints_no_control_letters(home:
     told = call(home, "status").stdout
     assert "none is running" in told
     assert "two\\nlines.doc" in told
-    assert "PAUSE, which is not built yet" in told
+    assert "paused: text-to-video" in told
+    assert "text-to-video/PAUSE" not in told
 
 
 def test_a_batch_leaves_its_waiting_line_to_its_jobs():

@@ -1,0 +1,63 @@
+"""What pause and resume share: where their PAUSE file lies, and that the inbox is the right one."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection
+from difflib import get_close_matches
+from pathlib import Path
+
+from service.config import Config
+from service.drops import control_of
+from service.errors import Problem, Rejected, Unavailable
+from service.inbox.roots import marker
+from service.library import load
+from service.store import Store
+
+
+def folder_for(config: Config, task: str | None) -> Path:
+    """Return the folder in which a PAUSE counts; raises Rejected for an unknown task, Unavailable for no inbox."""
+    _meet(config)
+    if task is None:
+        return config.inbox_dir
+    tasks = list(load(config).tasks)
+    if task not in tasks:
+        near = get_close_matches(task, tasks, n=1)
+        fix = f"Did you mean {near[0]}?" if near else f"Use one of: {', '.join(tasks)}."
+        raise Rejected(Problem("unknown_task", f"There is no task {task}.", fix))
+    return config.inbox_dir / task
+
+
+def pauses_in(folder: Path) -> list[Path]:
+    """Return each PAUSE file of a folder, forgiven endings included."""
+    try:
+        names = os.listdir(folder)  # noqa: PTH208  by names alone: thousands of drops may lie there
+    except FileNotFoundError:
+        return []
+    return sorted(folder / name for name in names if name[:5].lower() == "pause" and _is_pause(name))
+
+
+def paused_in(inbox: Path, tasks: Collection[str]) -> list[str]:
+    """Return the tasks whose folder holds a PAUSE; "" stands for the inbox itself."""
+    return [task for task in ("", *tasks) if pauses_in(inbox / task if task else inbox)]
+
+
+def _is_pause(name: str) -> bool:
+    order = control_of(name)
+    return order is not None and order.kind == "pause"
+
+
+def _meet(config: Config) -> None:
+    """The bare mount point of a share must get no PAUSE that nobody sees."""
+    database = config.state_dir / "reeldrop.db"
+    if database.exists():
+        store = Store(database, read_only=True)
+        try:
+            known = store.marker(str(config.inbox_dir))
+        finally:
+            store.close()
+        if known is not None:
+            marker(config.inbox_dir, known)
+    if not config.inbox_dir.is_dir():
+        fix = "Start the daemon once, or correct inbox_dir in config.yaml."
+        raise Unavailable("folder_missing", f"There is no inbox at {config.inbox_dir}.", fix)
