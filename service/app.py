@@ -117,8 +117,9 @@ class App(Rooms):
     def _attend(self) -> None:
         """Do what somebody asks for now, whether or not the inbox can be read."""
         try:
-            self.requests.answer_all(self.verbs)
-            self.control.look()
+            if self.requests.answer_all(self.verbs) + self.control.look():
+                # What waits in the inbox may have been cancelled: its files go back at the next look.
+                self._wake.set()
         except OSError as trouble:
             LOG.warning("what is asked can't be read or answered now: %s", trouble)
 

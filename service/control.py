@@ -5,13 +5,13 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from difflib import get_close_matches
 from pathlib import Path
 
 from service.disk import Disk
-from service.drops import control_of
+from service.drops import control_of, name_of
 from service.ending import Ending
 from service.errors import Problem, Rejected, cancelled_problem, error_of
 from service.job import Hold, State
@@ -26,11 +26,14 @@ _LOOK_SHARE = 0.05
 #: A folder whose last job has just ended is looked at for a while yet, so that a file that came too late disappears.
 _LINGER_S = 60.0
 _PAUSED = "paused"
+#: So many jobs at most are ended in one go, and for so long: whoever asks for ten thousand must not stop the intake.
+_AT_ONCE = 1000
+_AT_ONCE_S = 1.0
 
 
 class Control:
     """
-    Cancels jobs by name and holds those of paused tasks. All but `paused` and `is_cancelled` runs on the intake thread.
+    Cancels jobs by name and holds those of paused tasks. All but the questions about pauses runs on the intake thread.
 
     `cancelling` is told of each running job that is to be cancelled, `resumed` when a task goes on; both at once.
     """
@@ -117,7 +120,9 @@ class Control:
         The name may be a job's outbox name or id, a batch's, the dropped NAME, or a drop's id. All that are live count,
         so call it after what came with the control file was seen.
         """
-        found = self._store.live_named(task, clean_folder(grouping), name)
+        folder = clean_folder(grouping)
+        # People write harbour.yaml.cancel too.
+        found = self._store.live_named(task, folder, name) or self._store.live_named(task, folder, name_of(name))
         self._cancel(found)
         LOG.info("%s: %d cancelled, asked by %s.cancel", "/".join(filter(None, (task, grouping))), len(found), name)
         return len(found)
@@ -141,12 +146,13 @@ class Control:
 
     def _live_by(self, target: str, task: str | None) -> list[dict[str, str]]:
         live = [row for row in self._store.live_names() if task in (None, row["task"])]
-        wanted = fold(target)
+        wanted, dropped = fold(target), fold(name_of(target))
         # The first of these that fits anything is meant: ids are unique, names of results nearly so.
         tiers: tuple[Callable[[dict[str, str]], bool], ...] = (
             lambda row: wanted in (row["id"], row["drop"], row["batch"]),
             lambda row: wanted in map(fold, (_path(row), row["name"], row["batch_name"], _batch_path(row))),
             lambda row: wanted == fold(row["drop_name"]),
+            lambda row: dropped in (fold(row["name"]), fold(row["drop_name"])),
         )
         for fits in tiers:
             if found := [row for row in live if fits(row)]:
@@ -165,64 +171,55 @@ class Control:
             return f"{where}: cancelled."
         return f"{where}: was {job.state}, is being cancelled."
 
-    def _cancel(self, job_ids: Iterable[str]) -> None:
-        job_ids = list(job_ids)
+    def _cancel(self, job_ids: Sequence[str]) -> None:
         # Saved before anything is done: a crash in between doesn't forget what was asked.
-        with self._store.transaction():
-            for job_id in job_ids:
-                if not self._store.asked_to_cancel(job_id):
-                    self._store.change(job_id, cancel=True)
-                    self._store.log("cancel", job=job_id)
-        for job_id in job_ids:
-            self._end(job_id)
+        self._store.ask_to_cancel(job_ids)
+        # A running one is its lane's or its publisher's to end, a waiting one its intake's.
+        for job_id in self._store.running_to_cancel():
+            self._cancelling(job_id)
+        self._end_queued()
 
-    def _end(self, job_id: str) -> None:
-        """End a queued job; a running one is its lane's or its publisher's to end, a waiting one its intake's."""
-        job = self._store.get(job_id)
-        if job is None:
-            return
-        if job.state is State.QUEUED:
+    def _end_queued(self) -> None:
+        """End the queued jobs that somebody asked to cancel; of very many the rest is left to the next looks."""
+        until_s = self._monotonic() + _AT_ONCE_S
+        for job_id in self._store.queued_to_cancel(_AT_ONCE):
+            if self._monotonic() > until_s:
+                return
             # A lane may take it up just now. It looks for the flag after that, so at least one of us sees the other.
             with suppress(ForbiddenMove):
                 self._ending.end(job_id, State.CANCELLED, error=error_of([cancelled_problem()]))
-        elif job.state is State.RUNNING:
-            self._cancelling(job_id)
-
-    def is_cancelled(self, job_id: str) -> bool:
-        """Return whether somebody asked to cancel a job."""
-        return self._store.asked_to_cancel(job_id)
 
     # by the clock ----------------------------------------------------------------------------------------------------
 
-    def look(self) -> None:
+    def look(self) -> int:
         """
         Obey each NAME.cancel in the outbox folders of live jobs, and see to what was asked earlier; once a second.
 
-        A file that is found there counts for every job that is live now.
+        A file that is found there counts for every job that is live now. Returns how many were found.
         """
         began_s = self._monotonic()
         if began_s < self._next_look_s:
-            return
+            return 0
         self._finish_what_was_asked()
         self._show_holds()
         while self._touched:
             self._watched[self._touched.pop()] = began_s + _LINGER_S
         self._watched |= dict.fromkeys(self._store.live_folders(), began_s + _LINGER_S)
         self._watched = {folder: until_s for folder, until_s in self._watched.items() if until_s > began_s}
+        obeyed = 0
         for task, grouping in self._watched:
             for path in self._orders(self._outbox / task / grouping):
                 self._obey(path, task, grouping)
+                obeyed += 1
         now = self._monotonic()
         self._next_look_s = now + max(_LOOK_S, (now - began_s) / _LOOK_SHARE)
+        return obeyed
 
     def _finish_what_was_asked(self) -> None:
         """What was asked before a crash, or while a drop was just becoming jobs, is done now."""
-        for row in self._store.cancelling():
-            if row.kind == "batch":
-                live = self._store.live_of_batch(row.id)
-                self._cancel([job_id for job_id in live if not self._store.asked_to_cancel(job_id)])
-            elif row.state is State.QUEUED:
-                self._end(row.id)
+        if late := self._store.batches_to_cancel():
+            self._cancel(late)
+        self._end_queued()
 
     def _orders(self, folder: Path) -> list[Path]:
         try:

@@ -66,7 +66,9 @@ def turns(database: Database) -> None:
         "CREATE INDEX jobs_turn ON jobs (task, priority DESC, number) WHERE state = 'queued' AND kind = 'job'"
     )
     database.execute("CREATE INDEX jobs_started ON jobs (task, started_at) WHERE kind = 'job'")
-    database.execute("CREATE INDEX jobs_cancel ON jobs (cancel) WHERE cancel = 1")
+    database.execute(
+        "CREATE INDEX jobs_cancel ON jobs (state) WHERE cancel = 1 AND state IN ('waiting', 'queued', 'running')"
+    )
     database.execute(
         "CREATE INDEX jobs_folder ON jobs (task, grouping) WHERE state IN ('waiting', 'queued', 'running')"
     )

@@ -156,3 +156,23 @@ def test_ten_thousand_queued_jobs_cost_no_more_than_ten(store: Store):
     few = steps(store, ask)
     fill(range(10, 10_000))
     assert steps(store, ask) <= few + 500
+
+
+def test_what_is_to_be_cancelled_is_known_by_whose_it_is_to_end(store: Store):
+    for name in ("queued", "running", "ended"):
+        add(store, name)
+    add(store, "waiting", state=State.WAITING)
+    store.move("id-running", State.RUNNING, backend="gpu")
+    store.ask_to_cancel(["id-queued", "id-running", "id-ended", "id-waiting"])
+    store.move("id-ended", State.CANCELLED)
+    assert store.queued_to_cancel(5) == ["id-queued"]
+    assert store.running_to_cancel() == ["id-running"]
+    assert {job.id for job in store.cancelling()} == {"id-queued", "id-running", "id-waiting"}
+
+
+def test_a_drop_that_was_cancelled_while_it_became_a_batch_takes_its_jobs_with_it(store: Store):
+    batch(store, "takes", 2)
+    store.change("id-takes", cancel=True)
+    assert store.batches_to_cancel() == ["id-takes_0001", "id-takes_0002"]
+    store.ask_to_cancel(store.batches_to_cancel())
+    assert store.batches_to_cancel() == []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from itertools import islice
 
 from service.job import Job, State
@@ -146,12 +146,32 @@ class Queue(Jobs):
 
     def cancelling(self) -> list[Job]:
         """Return the live rows, batches too, that somebody asked to cancel."""
-        return [job_of(row) for row in self._rows(f"{SELECT}WHERE cancel = 1 AND +{_LIVE}")]
+        return [job_of(row) for row in self._rows(f"{SELECT}WHERE cancel = 1 AND {_LIVE}")]
 
-    def live_of_batch(self, batch_id: str) -> list[str]:
-        """Return the ids of a batch's live jobs."""
-        rows = self._rows(f"SELECT id FROM jobs WHERE batch = ? AND +{_LIVE} ORDER BY number", (batch_id,))
-        return [row["id"] for row in rows]
+    def ask_to_cancel(self, job_ids: Sequence[str]) -> None:
+        """Remember durably that somebody asked to cancel these jobs."""
+        with self.transaction():
+            self._connection.executemany("UPDATE jobs SET cancel = 1 WHERE id = ?", [(each,) for each in job_ids])
+            for job_id in job_ids:
+                self.log("cancel", job=job_id)
+
+    def queued_to_cancel(self, limit: int) -> list[str]:
+        """Return the ids of so many queued jobs that somebody asked to cancel, as they came."""
+        statement = f"""SELECT id FROM jobs WHERE cancel = 1 AND {_LIVE} AND state = 'queued' AND kind = 'job'
+                        ORDER BY number LIMIT ?"""
+        return [row["id"] for row in self._rows(statement, (limit,))]
+
+    def running_to_cancel(self) -> list[str]:
+        """Return the ids of the running jobs that somebody asked to cancel."""
+        statement = f"SELECT id FROM jobs WHERE cancel = 1 AND {_LIVE} AND state = 'running' AND kind = 'job'"
+        return [row["id"] for row in self._rows(statement)]
+
+    def batches_to_cancel(self) -> list[str]:
+        """Return the live jobs of batches that somebody asked to cancel while each was one waiting drop."""
+        statement = f"""SELECT jobs.id FROM jobs JOIN jobs AS asked ON asked.id = jobs.batch
+                        WHERE asked.cancel = 1 AND asked.{_LIVE} AND asked.kind = 'batch'
+                        AND jobs.cancel = 0 AND +jobs.{_LIVE}"""
+        return [row["id"] for row in self._rows(statement)]
 
     def live_named(self, task: str, grouping: str, name: str) -> list[str]:
         """

@@ -208,3 +208,22 @@ def test_a_result_that_hits_is_deleted_where_the_engine_left_it(tmp_path: Path):
         assert world.app.publishing._results._engine_output.is_dir()
         assert engine_files(world) == []
         assert not list((world.config.state_dir / "work").rglob("raw*"))
+
+
+def tags_of(world: World, path: str) -> dict[str, str]:
+    with av.open(str(world.config.output_dir / path)) as video:
+        return dict(video.metadata)
+
+
+def test_minimal_metadata_holds_the_mark_the_job_and_a_hash_and_nothing_of_the_prompt(world: World):
+    with world:
+        world.drop("text-to-video/cup.yaml", f"{CUP}output: {{metadata: minimal}}\n")
+        status = world.until_state("text-to-video/cup", "done", "rejected")
+        assert status["state"] == "done", status["error"]
+    tags = tags_of(world, "text-to-video/cup.mp4")
+    assert tags["ai_generated"] == "true"
+    assert tags["comment"].startswith("AI-made")
+    assert tags["reeldrop_job"] == status["job"]
+    assert tags["graph_hash"] == status["graph_hash"]
+    assert not {"reeldrop", "title"} & tags.keys()
+    assert "cup" not in " ".join(tags.values())
