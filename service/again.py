@@ -90,6 +90,10 @@ def _job(told: Mapping[str, Any]) -> JobFile:
     for name in ("seed", "workflow"):
         if told.get(name) is not None:
             settings[name] = told[name]
+    output = told["settings"].get("output")
+    if isinstance(output, dict) and output.get("metadata") == "minimal":
+        # Who kept it out of the first result doesn't want it in the second.
+        settings["output"] = {"metadata": "minimal"}
     made = draft(json.dumps({**settings, **_media(told.get("inputs")), "rerun": True}).encode())
     if made.problems:
         raise Rejected(*(replace(problem, line=None, column=None) for problem in made.problems))

@@ -149,8 +149,9 @@ def schema() -> dict[str, Any]:
         **job,
         **one_length,
         "title": "Reeldrop job file",
+        "description": "What one video shall be, or, under jobs, several.",
         "properties": {**job["properties"], "jobs": entries},
-        "$defs": {**inner, "Job": {**job, **one_length, "title": "Job"}},
+        "$defs": {**inner, "Job": {**job, **one_length, "title": "Job", "description": "One of several jobs."}},
     }
 
 

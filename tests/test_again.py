@@ -65,6 +65,13 @@ def test_names_priorities_and_batches_stay_the_earlier_ones():
     assert told == EXPECTED
 
 
+def test_minimal_metadata_stays_minimal():
+    output = {"name": "x", "metadata": "minimal"}
+    job = jobfile_of_status(json.dumps(status(settings={**SETTINGS, "output": output})).encode())
+    assert job.settings.output is not None
+    assert (job.settings.output.metadata, job.settings.output.name) == ("minimal", None)
+
+
 def test_keys_that_nobody_knows_are_ignored_and_a_graph_is_never_taken():
     told = again(
         future={"a": 1}, graph={"1": {}}, settings={**SETTINGS, "graph": {}, "image": "/etc/passwd", "consent": True}

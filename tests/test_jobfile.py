@@ -301,6 +301,7 @@ def test_the_schema_forbids_what_the_reader_refuses():
     assert document["additionalProperties"] is False
     assert set(document["properties"]) == set(JobSettings.model_fields) | {"jobs"}
     assert set(document["$defs"]["Job"]["properties"]) == set(JobSettings.model_fields)
+    assert "model_fields" not in json.dumps(document)
     assert document["properties"]["jobs"]["items"] == {"$ref": "#/$defs/Job"}
     assert document["properties"]["seed"]["maximum"] == SEED_MAX
     assert document["properties"]["prompt"]["type"] == "string"
