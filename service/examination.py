@@ -14,9 +14,7 @@ from service.examiner import Examiner
 from service.inbox.named import Changed, Places, check_member, copy_unchanged, found_key, member_of, sha256_unchanged
 from service.inbox.record import Claim
 from service.job import MediaFacts, MediaKind
-
-#: Larger files are used where they lie, if that can be done at all, and watched; smaller ones are copied.
-LARGE_BYTES = 64 * 1024 * 1024
+from service.media.limits import LARGE_BYTES
 
 
 @dataclass(frozen=True)

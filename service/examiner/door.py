@@ -25,6 +25,7 @@ from service.examiner.classifier import Classifier, OpenNsfw
 from service.examiner.deadlines import Deadlines
 from service.job import Expected, MediaFacts, MediaKind, Screening
 from service.media import trouble
+from service.media.limits import MAX_SECONDS
 
 _log = logging.getLogger(__name__)
 _SPAWN = multiprocessing.get_context("spawn")
@@ -176,7 +177,7 @@ class Examiner:
         **arguments: Any,
     ) -> tuple[Any, bytes]:
         # Whoever has the turn ends within a deadline of its own, the longest clip's included.
-        longest_s = self._deadlines.screen_s + trouble.MAX_SECONDS / self._deadlines.video_s_per_s
+        longest_s = self._deadlines.screen_s + MAX_SECONDS / self._deadlines.video_s_per_s
         if not self._turn.acquire(timeout=turn_s if turn_s is not None else longest_s):
             raise Unavailable("examiner_busy", "Another file is being examined.", "It goes on by itself.")
         try:

@@ -14,7 +14,7 @@ from av.codec.context import ThreadType
 from av.stream import Disposition
 
 from service.job import MediaFacts, MediaKind
-from service.media import formats, frames, trouble
+from service.media import formats, frames, limits, trouble
 
 if TYPE_CHECKING:
     from av.container import InputContainer
@@ -55,8 +55,8 @@ def _one_stream(container: InputContainer, name: str) -> VideoStream:
     if len(streams) > 1:
         raise trouble.many_videos(name, len(streams))
     (stream,) = streams
-    if stream.width * stream.height > trouble.MAX_VIDEO_PIXELS:
-        raise trouble.too_large(name, stream.width, stream.height, trouble.MAX_VIDEO_PIXELS)
+    if stream.width * stream.height > limits.MAX_VIDEO_PIXELS:
+        raise trouble.too_large(name, stream.width, stream.height, limits.MAX_VIDEO_PIXELS)
     stream.thread_type = ThreadType.NONE
     stream.codec_context.thread_count = 1
     if stream.codec_context.name == "mjpeg":
@@ -97,7 +97,7 @@ def describe(clip: frames.Clip, found: frames.Index | None, first: VideoFrame) -
     else:
         seconds = (clip.container.duration or 0) / av.time_base
         count = clip.stream.frames or max(1, round(seconds * (rate or 0)))
-    if seconds > trouble.MAX_SECONDS:
+    if seconds > limits.MAX_SECONDS:
         raise trouble.too_long(clip.name)
     if found is not None and not (found.in_order and count > _REACHABLE_FRAMES):
         _check_last(clip, found)

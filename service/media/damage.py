@@ -28,7 +28,6 @@ _JPEG_DAMAGE = re.compile(rb"Corrupt JPEG data: (?!.*extraneous)|Premature end o
 #: Some cameras fill up with a few bytes before the end marker.
 _JPEG_PADDING = re.compile(rb"Corrupt JPEG data: (\d+) extraneous bytes before marker 0xd9")
 _PADDING_BYTES = 32
-_MOST_JPEG_BYTES = 512 * 1024 * 1024
 _MARK = re.compile(rb"\xff[^\x00\xff]")
 _WITHOUT_LENGTH = frozenset({0x01, *range(0xD0, 0xD8)})
 _PNG_CRITICAL = frozenset({b"IHDR", b"PLTE", b"IDAT", b"IEND"})
@@ -67,7 +66,7 @@ def has_hole(data: bytes, pixels: int) -> bool:
 
 def _in_jpeg(path: Path) -> bool:
     with path.open("rb") as file:
-        data = _bare_jpeg(file.read(_MOST_JPEG_BYTES))
+        data = _bare_jpeg(file.read())
     if data is None:
         return False
     said = _libjpeg_says(data)

@@ -17,7 +17,7 @@ from av.container import InputContainer
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-from service.media import trouble
+from service.media import limits, trouble
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -187,8 +187,8 @@ def rewind(clip: Clip) -> None:
 
 def _decoded(clip: Clip) -> Iterator[VideoFrame]:
     for frame in clip.container.decode(clip.stream):
-        if frame.width * frame.height > trouble.MAX_VIDEO_PIXELS:
-            raise trouble.too_large(clip.name, frame.width, frame.height, trouble.MAX_VIDEO_PIXELS)
+        if frame.width * frame.height > limits.MAX_VIDEO_PIXELS:
+            raise trouble.too_large(clip.name, frame.width, frame.height, limits.MAX_VIDEO_PIXELS)
         yield frame
 
 
@@ -208,7 +208,7 @@ def sampled(clip: Clip, choose: Callable[[Sequence[float]], Sequence[int]]) -> I
     """Decode the frames that `choose(times_s)` names; raises Rejected if one of them can't be decoded."""
     found = whole_index(clip)
     times_s = found.times_s
-    if times_s[-1] > trouble.MAX_SECONDS:
+    if times_s[-1] > limits.MAX_SECONDS:
         raise trouble.too_long(clip.name)
     wanted = choose(times_s)
     given = 0

@@ -16,7 +16,7 @@ from PIL import Image, ImageCms, ImageFile, ImageOps, UnidentifiedImageError
 
 from service.errors import Rejected
 from service.job import MediaFacts, MediaKind
-from service.media import damage, trouble
+from service.media import damage, limits, trouble
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -55,7 +55,7 @@ _SHORTEST_MS, _INSTEAD_MS = 10, 100.0
 
 @contextmanager
 def open_picture(
-    source: Path | IO[bytes], format_name: str, *, name: str, max_pixels: int = trouble.MAX_PICTURE_PIXELS
+    source: Path | IO[bytes], format_name: str, *, name: str, max_pixels: int = limits.MAX_PICTURE_PIXELS
 ) -> Iterator[Image.Image]:
     """Open a picture of this format for reading; whatever is wrong with it comes out of the block as Rejected."""
     try:
@@ -85,9 +85,12 @@ def _check_size(image: Image.Image, name: str, max_pixels: int) -> None:
 
 def facts(path: Path, format_name: str) -> MediaFacts:
     """Say what a picture is; raises Rejected for one that is too large, or broken as far as probing can tell."""
+    size = path.stat().st_size
+    if size > limits.MAX_PICTURE_BYTES:
+        raise trouble.too_big(trouble.name_of(path), size)
     with open_picture(path, format_name, name=trouble.name_of(path)) as image:
         count = frame_count(image, format_name)
-        if count > trouble.MAX_ANIMATION_FRAMES:
+        if count > limits.MAX_ANIMATION_FRAMES:
             raise trouble.too_many(trouble.name_of(path), count)
         width, height = image.size
         if width * height <= _PROBED_PIXELS:
@@ -121,7 +124,7 @@ def frames(path: Path, format_name: str, keep: Callable[[int, float], bool]) -> 
         time_ms = 0.0
         for number in range(frame_count(image, format_name)):
             image.seek(number)
-            _check_size(image, name, trouble.MAX_PICTURE_PIXELS)
+            _check_size(image, name, limits.MAX_PICTURE_PIXELS)
             image.load()
             if keep(number, time_ms / 1000):
                 yield number, time_ms / 1000, np.asarray(to_rgb(image))
@@ -166,9 +169,7 @@ def _left_out(image: Image.Image, format_name: str) -> Iterator[str]:
 
 def to_jpeg(data: bytes, format_name: str, *, longest: int, quality: int) -> tuple[bytes, Rgb]:
     """Decode a picture from memory, scale it down to `longest` pixels and encode it anew: (JPEG, RGB pixels)."""
-    with open_picture(
-        io.BytesIO(data), format_name, name="The preview", max_pixels=trouble.MAX_PREVIEW_PIXELS
-    ) as image:
+    with open_picture(io.BytesIO(data), format_name, name="The preview", max_pixels=limits.MAX_PREVIEW_PIXELS) as image:
         image.load()
         clean = to_rgb(image)
     pixels = np.asarray(clean)

@@ -7,15 +7,7 @@ from pathlib import Path
 
 from service.errors import Problem, Rejected
 from service.foreign import without_paths
-
-#: 12000 x 10000 pixels: the largest phone cameras' pictures pass, a bomb of 20000 x 20000 doesn't.
-MAX_PICTURE_PIXELS = 120_000_000
-#: 8192 x 4320 pixels: 8K video.
-MAX_VIDEO_PIXELS = 8192 * 4320
-#: A preview is something to glance at; a server that sends more than this means no good.
-MAX_PREVIEW_PIXELS = 4096 * 4096
-MAX_SECONDS = 6 * 3600
-MAX_ANIMATION_FRAMES = 10_000
+from service.media.limits import MAX_ANIMATION_FRAMES, MAX_PICTURE_BYTES, MAX_SECONDS
 
 _AGAIN = "Open it on your machine to see whether it is whole, then export or copy it again and drop it once more."
 
@@ -114,6 +106,13 @@ def too_many(name: str, frames: int) -> Rejected:
     """More frames than any animation that is worked on."""
     title = f"{name} has {frames} frames; at most {MAX_ANIMATION_FRAMES} are read of a picture that moves."
     return Rejected(Problem("media_too_large", title, "Cut it, or export it as a video (MP4)."))
+
+
+def too_big(name: str, size: int) -> Rejected:
+    """A picture file of more bytes than pictures have."""
+    megabytes = MAX_PICTURE_BYTES // (1024 * 1024)
+    title = f"{name} has {size // (1024 * 1024)} MB; at most {megabytes} MB are read of a picture."
+    return Rejected(Problem("media_too_large", title, "Export it again, smaller."))
 
 
 def too_heavy(name: str) -> Rejected:
