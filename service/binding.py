@@ -14,7 +14,8 @@ from service.errors import Problem, Rejected
 from service.examination import Input
 from service.job import MediaKind
 from service.reading import Library
-from service.workflow import Bound, bind
+from service.soundness import MAX_PASSED, Soundness, soundness_of
+from service.workflow import Bound, Workflow, bind
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,7 @@ class Binding:
         self._library = library
         self._object_info = object_info
         self._engine = "embedded" if embedded else "comfyui"
+        self._sound: dict[str, Soundness] = {}
         self._told: tuple[Mapping[str, Any], Mapping[str, Sequence[str]]] | None = None
 
     def bind(
@@ -64,7 +66,7 @@ class Binding:
         prefix = f"reeldrop/{identity}"
         defaults = self._library.defaults
         bound = bind(reading.workflow, cell.settings, cell.seed, references, prefix, defaults, facts)
-        self._judge(bound.graph, references)
+        self._judge(reading.workflow, bound, references)
         settings = {**bound.settings, **_unresolved(cell)}
         return BoundCell(
             cell,
@@ -81,13 +83,27 @@ class Binding:
             ),
         )
 
-    def _judge(self, graph: Mapping[str, Any], references: Mapping[str, str]) -> None:
+    def _judge(self, workflow: Workflow, bound: Bound, references: Mapping[str, str]) -> None:
+        """Raise Rejected unless the graph may run; what differs only in what no rule looks at isn't judged again."""
         known = self._object_info()
-        problems = guard.check_graph(graph, list(references.values()), self._outputs_of(known))
+        sound = self._soundness_of(workflow, known) if known is not None and not references else None
+        key = sound.key(bound) if sound else None
+        if sound is not None and key in sound.passed:
+            return
+        problems = guard.check_graph(bound.graph, list(references.values()), self._outputs_of(known))
         if not problems and known is not None:
-            problems = preflight.check(graph, known, uploads=set(references.values()))
+            problems = preflight.check(bound.graph, known, uploads=set(references.values()))
         if problems:
             raise Rejected(*problems)
+        if sound is not None and key is not None and len(sound.passed) < MAX_PASSED:
+            sound.passed.add(key)
+
+    def _soundness_of(self, workflow: Workflow, known: Mapping[str, Any]) -> Soundness | None:
+        found = self._sound.get(workflow.name)
+        if found is None or found.workflow is not workflow or found.known is not known:
+            found = soundness_of(workflow, known)
+            self._sound[workflow.name] = found
+        return found if found.can_be_told else None
 
     def _outputs_of(self, known: Mapping[str, Any] | None) -> Mapping[str, Sequence[str]] | None:
         if known is None:

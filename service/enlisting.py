@@ -85,7 +85,7 @@ class Enlisting:
         ]
         if len(rows) > 1:
             rows = [_batch_row(plan, rows, names[0], at), *rows]
-        first = self._store.queue(rows)
+        first = self._store.queue(plan.job, rows)
         for bound, identity, same_as in zip(plan.cells, identities, results, strict=True):
             if same_as is None:
                 self._store.plan(_render(bound, identity))

@@ -105,8 +105,12 @@ class Outbox:
 
 
 def _encode(document: Mapping[str, Any]) -> bytes:
+    # One key a line, to be read by people; a line each is what the encoder in C makes, many times faster than a tree.
+    lines = ",\n".join(
+        f"  {json.dumps(key)}: {json.dumps(value, ensure_ascii=False)}" for key, value in document.items()
+    )
     # A name that is no UTF-8 becomes the escape that JSON has for it.
-    return (json.dumps(document, indent=2, ensure_ascii=False) + "\n").encode("utf-8", "backslashreplace")
+    return f"{{\n{lines}\n}}\n".encode("utf-8", "backslashreplace")
 
 
 def _drafts(target: Path) -> list[Path]:

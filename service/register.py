@@ -160,10 +160,10 @@ class Register:
         raise AssertionError("numbers don't end")
 
     def record(self, act: Callable[[], Sequence[Job]]) -> None:
-        """Do something to rows in one step of the store, then show the jobs that it returns, all together."""
+        """Do something to rows in one step of the store, then show the jobs (and batches) that it returns together."""
         with self._lock:
             with self.store.transaction():
-                jobs = act()
+                jobs = [self._counted(job.id) if job.kind == "batch" else job for job in act()]
             self.show_all(jobs)
             if self._unshown.isdisjoint(job.id for job in jobs):
                 self.sweep()
@@ -257,6 +257,10 @@ class Register:
             self._follow_batch(job.batch, durable=durable)
 
     def _follow_batch(self, batch_id: str, *, durable: bool) -> None:
+        self.show(self._counted(batch_id), durable=durable)
+
+    def _counted(self, batch_id: str) -> Job:
+        """Bring a batch's row up to where its jobs are, and return it."""
         batch = self.store.get(batch_id)
         assert batch is not None
         sums = self.store.batch_sums(batch_id)
@@ -264,10 +268,8 @@ class Register:
         values = {"progress": sums.progress / max(1, sums.total), "stage": f"{ended} of {sums.total} ended"}
         state = batch_state(sums.states)
         if state is batch.state:
-            batch = self.store.change(batch_id, **values)
-            self.show(batch, durable=durable)
-        else:
-            self.show(self.store.move(batch_id, state, **values))
+            return self.store.change(batch_id, **values)
+        return self.store.move(batch_id, state, **values)
 
 
 def batch_state(states: Collection[State]) -> State:

@@ -257,8 +257,8 @@ class Retrial:
         batch = self._store.get(queued[0].batch) if queued[0].batch else None
         if batch is not None and batch.state in ENDED:
             name = self._register.free_name(drop, 1, batch.name, listings)
-            queued.insert(0, self._store.requeue(batch.id, None, name=name))
-        return queued
+            batch = self._store.requeue(batch.id, None, name=name)
+        return [*([batch] if batch else []), *queued]
 
 
 def _check(job: Job) -> None:

@@ -31,7 +31,10 @@ def path_of(text: str) -> str:
 def stored(column: str, value: Any) -> Any:
     """Return a job's value as its column holds it."""
     if column in JSON_COLUMNS:
-        return None if value is None else sound(json.dumps(value, ensure_ascii=False))
+        if not value:
+            # Most of them: nothing is to be encoded.
+            return None if value is None else "[]" if isinstance(value, list) else "{}"
+        return sound(json.dumps(value, ensure_ascii=False))
     if isinstance(value, Hold):
         return sound(json.dumps(asdict(value), ensure_ascii=False))
     return sound(value) if isinstance(value, str) else value
@@ -46,8 +49,9 @@ def job_of(row: sqlite3.Row) -> Job:
     """Return the job that a row holds."""
     values = dict(row)
     for column in JSON_COLUMNS:
-        if values[column] is not None:
-            values[column] = json.loads(values[column])
+        text = values[column]
+        if text is not None:
+            values[column] = [] if text == "[]" else json.loads(text)
     values["hold"] = Hold(**json.loads(values["hold"])) if values["hold"] else None
     values["state"] = State(values["state"])
     values["cancel"] = bool(values["cancel"])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -112,12 +111,7 @@ def choose(
 def check(workflow: Workflow, settings: JobSettings, defaults: Mapping[str, Any] | None = None) -> tuple[Problem, ...]:
     """Return every problem that a job's settings have with a workflow: fields it lacks, limits, a missing prompt."""
     asked = settings.asked()
-    problems = [_not_taken(workflow, name) for name in asked if name not in workflow.fields]
-    for name, parameter in workflow.manifest.parameters.declared().items():
-        if parameter.required and name not in asked:
-            title = f"{name} is missing: {workflow.name} needs one."
-            problems.append(Problem("missing_field", title, f"Add a line that begins with {name}:", field=name))
-    return (*problems, *_resolve(workflow, asked, defaults or {}, None).problems)
+    return (*_unfit(workflow, asked), *_resolve(workflow, asked, defaults or {}, None).problems)
 
 
 def bind(
@@ -138,14 +132,16 @@ def bind(
     Raises Rejected with every problem that check would name; that every job has a seed is none, even where the workflow
     takes no seed.
     """
+    asked = settings.asked()
     if "seed" not in workflow.fields:
-        settings = settings.model_copy(update={"seed": None})
-    problems = check(workflow, settings, defaults)
+        asked.pop("seed", None)
+    resolved = _resolve(workflow, {**asked, "seed": seed}, defaults, media_facts)
+    problems = [*_unfit(workflow, asked), *resolved.problems]
     missing = sorted(workflow.required_roles - set(media))
     if problems or missing:
         raise Rejected(*problems, *(_media_missing(workflow, role) for role in missing))
-    resolved = _resolve(workflow, {**settings.asked(), "seed": seed}, defaults, media_facts)
-    graph: dict[str, dict[str, Any]] = copy.deepcopy({name: dict(node) for name, node in workflow.graph.items()})
+    # As deep as anything is put into it: what links and values hold themselves is never changed.
+    graph = {name: {**node, "inputs": dict(node["inputs"])} for name, node in workflow.graph.items()}
     for name, value in resolved.values.items():
         for node, key in workflow.targets[name]:
             graph[node]["inputs"][key] = value
@@ -162,6 +158,16 @@ def bind(
         output.node,
         _weights(workflow, graph),
     )
+
+
+def _unfit(workflow: Workflow, asked: Mapping[str, Any]) -> list[Problem]:
+    """Return what is wrong with which fields a job sets, whatever their values are."""
+    problems = [_not_taken(workflow, name) for name in asked if name not in workflow.fields]
+    for name, parameter in workflow.manifest.parameters.declared().items():
+        if parameter.required and name not in asked:
+            title = f"{name} is missing: {workflow.name} needs one."
+            problems.append(Problem("missing_field", title, f"Add a line that begins with {name}:", field=name))
+    return problems
 
 
 def _workflow(

@@ -47,6 +47,7 @@ FLOORS: dict[str, float] = {
     "enlisting": 6.5,
     "binding": 6.3,
     "sameness": 6,
+    "soundness": 4.5,
     "ending": 6,
     "register": 5,
     # doors: one outside thing each

@@ -95,7 +95,7 @@ def test_a_status_file_is_for_people_and_programs(outbox):
     outbox.write_status("text-to-video/a.status.json", document, durable=True)
     data = (outbox.root / "text-to-video/a.status.json").read_bytes()
     assert "Häfen 猫".encode() in data
-    assert b'\n  "list": [\n' in data
+    assert b'\n  "list": [1]\n' in data
     assert json.loads(data) == document
 
 

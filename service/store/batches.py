@@ -39,19 +39,19 @@ class Sums:
 class Batches(Jobs):
     """Questions about, and changes of, the jobs of one drop together."""
 
-    def queue(self, jobs: Sequence[Job]) -> Job:
+    def queue(self, waiting: Job, jobs: Sequence[Job]) -> Job:
         """
         Put a waiting row's job, or the batch that it becomes with its jobs behind it, in its place.
 
-        Raises ForbiddenMove where the row isn't waiting any more, or somebody asked to cancel it.
+        `waiting` is the row as it was read; what differs of it is saved, and returned. Raises ForbiddenMove where the
+        row isn't waiting any more, or somebody asked to cancel it.
         """
         first, rest = jobs[0], jobs[1:]
         with self.transaction():
-            waiting = self._present(first.id)
-            if waiting.state is not State.WAITING or waiting.cancel:
-                raise ForbiddenMove(f"{waiting.name}: {waiting.state} can't become {first.state}")
+            found = self._rows("SELECT state, cancel FROM jobs WHERE id = ?", (waiting.id,))
+            if not found or found[0]["state"] != State.WAITING or found[0]["cancel"]:
+                raise ForbiddenMove(f"{waiting.name} doesn't wait any more")
             changes = {name: value for name, value in vars(first).items() if value != getattr(waiting, name)}
-            changes.pop("number", None)
             queued = self._update(waiting, changes | {"hold": None, "state": first.state})
             self.log(str(first.state), drop=first.drop, job=first.id)
             for job in rest:
