@@ -53,13 +53,17 @@ class Outbox:
         """Replace a status file with this document; state changes are written durably, progress needs not."""
         self._write(relative, _encode(document), durable=durable)
 
-    def write_statuses(self, documents: Sequence[tuple[str, Mapping[str, Any]]]) -> None:
-        """Replace many status files durably; after an error some of them may be written."""
+    def write_statuses(self, documents: Sequence[tuple[str, Mapping[str, Any]]], *, durable: bool = True) -> None:
+        """Replace many status files; after an error some of them may be written."""
         files = [(self._path(relative), _encode(document)) for relative, document in documents]
         with self._lock:
             for folder in {path.parent for path, _ in files}:
                 self._disk.make_folders(folder)
-            self._disk.write_durable_all(files)
+            if durable:
+                self._disk.write_durable_all(files)
+            else:
+                for path, data in files:
+                    self._disk.write(path, data)
 
     def write_preview(self, relative: str, jpeg: bytes) -> None:
         """Replace a preview with these bytes."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from service import again, jobfile
 from service.catalogue import Library
@@ -17,6 +18,10 @@ from service.strict_yaml import MAX_PROBLEMS
 from service.workflow import Workflow, check, choose
 
 __all__ = ["Dropped", "Library", "Missing", "Reading", "named_files", "parse", "read"]
+
+
+#: So much text may be remembered.
+_SHORT_BYTES = 8192
 
 
 @dataclass(frozen=True)
@@ -77,6 +82,16 @@ def read(dropped: Dropped, library: Library, job: JobFile | None = None) -> tupl
 
 
 def _draft(kind: str, text: bytes | None) -> Draft:
+    # A drop is read when it is looked at, and once more from the bytes that were claimed: mostly the same ones.
+    return (_read_lately if text is not None and len(text) <= _SHORT_BYTES else _read_anew)(kind, text)
+
+
+@lru_cache(maxsize=256)
+def _read_lately(kind: str, text: bytes | None) -> Draft:
+    return _read_anew(kind, text)
+
+
+def _read_anew(kind: str, text: bytes | None) -> Draft:
     if kind == "media":
         return Draft(jobfile.without_file())
     if text is None:

@@ -48,7 +48,8 @@ class Register:
         with self.store.transaction():
             for drop, job in sights:
                 self.store.see(drop, job)
-        self.show_all([job for _, job in sights])
+        # Not durably: what is lost in a power cut is shown again at the next start, from the rows.
+        self.show_all([job for _, job in sights], durable=False)
 
     def see(self, drop: Drop, job: Job) -> None:
         """Record a drop at first sight and show its waiting status."""
@@ -168,11 +169,11 @@ class Register:
             if self._unshown.isdisjoint(job.id for job in jobs):
                 self.sweep()
 
-    def show_all(self, jobs: Sequence[Job]) -> None:
+    def show_all(self, jobs: Sequence[Job], *, durable: bool = True) -> None:
         """Write the status files of many jobs; what the outbox refuses `show_again` writes later."""
         files = [(_status_of(job), self._document(job)) for job in jobs]
         try:
-            self._outbox.write_statuses(files)
+            self._outbox.write_statuses(files, durable=durable)
         except OSError:
             # One of them, or all: each is then refused, or not, by itself.
             for job in jobs:

@@ -53,6 +53,8 @@ class Sightings:
 
     def see(self, candidate: Candidate, now_s: float) -> Seen:
         """Return what is known of a drop; at first sight it gets its row and its status file."""
+        if candidate.members[0] in self._seen:
+            return self._follow(candidate, now_s)
         return self.see_all([candidate], now_s)[candidate.members[0]]
 
     def see_all(self, candidates: Iterable[Candidate], now_s: float) -> Mapping[str, Seen]:
@@ -72,7 +74,8 @@ class Sightings:
             if (name := fold(f"{job.folder}/{job.name}")) not in taken:
                 taken.add(name)
                 sights[candidate.members[0]] = (drop, job)
-        self._register.see_all(list(sights.values()))
+        if sights:
+            self._register.see_all(list(sights.values()))
         for path, (drop, job) in sights.items():
             self._keep(path, Seen(drop.id, job.id, drop.members, now_s))
         return {

@@ -128,7 +128,7 @@ class Claim:
 
 def encode(record: dict[str, Any]) -> bytes:
     """Return a record as JSON; names that are no UTF-8 survive as escapes."""
-    return json.dumps(record, indent=1).encode("ascii")
+    return json.dumps(record).encode("ascii")
 
 
 def read_claim(folder: Path, disk: Disk) -> Claim:
