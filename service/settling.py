@@ -49,7 +49,8 @@ class _Story:
     #: When it is worth a look again.
     due_s: float = 0.0
     is_whole: bool = False
-    is_queued: bool = False
+    #: Its place in the queue, None for none.
+    queued_s: float | None = None
 
 
 class Settling:
@@ -163,32 +164,42 @@ class Settling:
         due = self._changed | self._busy
         self._changed = {}
         while self._queue and self._queue[0][0] <= now_s + _SLACK_S:
-            _, _, path, story = heapq.heappop(self._queue)
-            story.is_queued = False
+            due_s, _, path, story = heapq.heappop(self._queue)
+            if story.queued_s != due_s:
+                continue
+            story.queued_s = None
             if self._stories.get(path) is story and not story.is_whole:
                 due[path] = story
         yield from ((path, story) for path, story in due.items() if story.facts.kind == "file")
 
     def _wait(self, path: str, story: _Story, due_s: float) -> None:
         story.due_s = due_s
-        if not story.is_queued:
-            story.is_queued = True
+        # A file that was empty, or whose writers were not seen, may be due sooner than it was.
+        if story.queued_s is None or due_s < story.queued_s:
+            story.queued_s = due_s
             self._number += 1
             heapq.heappush(self._queue, (due_s, self._number, path, story))
         if len(self._queue) > 2 * len(self._stories) + 1000:
             # Files that came and went by the thousand within one quiet time.
-            self._queue = [entry for entry in self._queue if self._stories.get(entry[2]) is entry[3]]
+            self._queue = [
+                (due_s, number, path, story)
+                for due_s, number, path, story in self._queue
+                if self._stories.get(path) is story and story.queued_s == due_s
+            ]
             heapq.heapify(self._queue)
 
     def _put_right(self) -> None:
         """Let the queue begin with the file that is due first."""
         while self._queue:
             due_s, _, path, story = self._queue[0]
-            if self._stories.get(path) is not story or story.is_whole or path in self._busy:
+            if story.queued_s != due_s:
                 heapq.heappop(self._queue)
-                story.is_queued = False
+            elif self._stories.get(path) is not story or story.is_whole or path in self._busy:
+                heapq.heappop(self._queue)
+                story.queued_s = None
             elif story.due_s > due_s:
                 self._number += 1
+                story.queued_s = story.due_s
                 heapq.heapreplace(self._queue, (story.due_s, self._number, path, story))
             else:
                 return

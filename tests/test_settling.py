@@ -3,6 +3,7 @@
 from dataclasses import replace
 from itertools import pairwise
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -212,3 +213,17 @@ def test_facts_differ_by_what_a_writer_changes_and_by_nothing_else():
     assert replace(FACTS, ctime_ns=99).same_content(FACTS)
     assert not replace(FACTS, kind="symlink").same_content(FACTS)
     assert not replace(FACTS, inode=99).same_content(FACTS)
+
+
+def test_a_file_that_may_be_whole_sooner_than_it_could_before_is_not_kept_for_the_old_time():
+    settling = Settling()
+    empty = FileFacts(0, 1, 1, 1, 1, 1, "file")
+    filled = FileFacts(9, 2, 2, 1, 1, 1, "file")
+    quiet_s = {empty: 10.0, filled: 0.2}
+    settling.note(0.0, {"a": empty})
+    settling.judge(0.0, lambda _path: quiet_s[settling.facts_of("a")])
+    settling.note(0.1, {"a": filled})
+    settling.judge(0.1, lambda _path: quiet_s[settling.facts_of("a")])
+    assert settling.next_due_s(0.1) == pytest.approx(0.2)
+    assert settling.judge(0.35, lambda _path: quiet_s[settling.facts_of("a")]) == {"a"}
+    assert settling.next_due_s(0.35) is None
