@@ -11,6 +11,7 @@ from service.building import Rooms
 from service.config import Config
 from service.errors import Problem, Unavailable
 from service.examiner import Classifier, OpenNsfw
+from service.inbox.pauses import paused_in
 from service.job import Hold
 from service.pace import next_look_s
 from service.recovery import recover
@@ -49,6 +50,8 @@ class App(Rooms):
         backends = {lane.name for lane in self.lanes}
         admit_all, retried = self.admission.admit_all, self.retrial.resume
         recover(self.store, self.register, self._claims, self.ending, admit_all, retried, backends)
+        # Before a lane can take a job: a pause outlives the daemon.
+        self.control.note_pauses(paused_in(self.config.inbox_dir, self.library.tasks))
         self.intake.recall()
         self.check()
         self.housekeeping.start()

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import click
 
-from service.commands.pausing import folder_for, pauses_in
+from service.commands.pausing import folder_for
 from service.commands.speech import settings
 from service.disk import Disk
+from service.inbox.pauses import pauses_in
 
 _TEXT = "Written by `reeldrop pause`. While this file lies here nothing is taken in or sent; remove it to go on.\n"
 

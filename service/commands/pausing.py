@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Collection
 from difflib import get_close_matches
 from pathlib import Path
 
 from service.config import Config
-from service.drops import control_of
 from service.errors import Problem, Rejected, Unavailable
 from service.inbox.roots import marker
 from service.library import load
@@ -26,25 +23,6 @@ def folder_for(config: Config, task: str | None) -> Path:
         fix = f"Did you mean {near[0]}?" if near else f"Use one of: {', '.join(tasks)}."
         raise Rejected(Problem("unknown_task", f"There is no task {task}.", fix))
     return config.inbox_dir / task
-
-
-def pauses_in(folder: Path) -> list[Path]:
-    """Return each PAUSE file of a folder, forgiven endings included."""
-    try:
-        names = os.listdir(folder)  # noqa: PTH208  by names alone: thousands of drops may lie there
-    except FileNotFoundError:
-        return []
-    return sorted(folder / name for name in names if name[:5].lower() == "pause" and _is_pause(name))
-
-
-def paused_in(inbox: Path, tasks: Collection[str]) -> list[str]:
-    """Return the tasks whose folder holds a PAUSE; "" stands for the inbox itself."""
-    return [task for task in ("", *tasks) if pauses_in(inbox / task if task else inbox)]
-
-
-def _is_pause(name: str) -> bool:
-    order = control_of(name)
-    return order is not None and order.kind == "pause"
 
 
 def _meet(config: Config) -> None:

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import click
 
-from service.commands.pausing import folder_for, paused_in, pauses_in
+from service.commands.pausing import folder_for
 from service.commands.speech import settings
 from service.disk import Disk
+from service.inbox.pauses import paused_in, pauses_in
 from service.library import load
 
 

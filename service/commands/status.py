@@ -10,12 +10,12 @@ from typing import Any
 import click
 
 from service.commands.lines import plain
-from service.commands.pausing import paused_in
 from service.commands.speech import printable, settings
 from service.config import Config
 from service.drops import RESERVED, control_of, group, is_junk, is_junk_folder, left_outside
 from service.inbox.lease import holder
 from service.inbox.look import look
+from service.inbox.pauses import paused_in
 from service.inbox.roots import kind_of
 from service.inbox.watch import mode_of
 from service.job import Job, State
