@@ -8,6 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from service.config_keys import Watch
+from service.drops import media_kind
 from service.errors import Problem
 from service.inbox.gaps import has_gaps
 from service.inbox.look import has_writer
@@ -90,15 +91,18 @@ class Stillness:
 
     def quiet_s(self, path: str) -> float:
         """Return how long a file must be unchanged before it can be whole."""
-        facts = self._settling.facts_of(path)
-        if self._share or (facts is not None and not facts.size):
-            # An empty file is a browser's placeholder more often than a drop.
+        if self._share or self._may_be_placeholder(path):
             quiet_s = self._watch.quiet_seconds_share
         elif self._writers_visible(path):
             quiet_s = self._watch.quiet_seconds_local
         else:
             quiet_s = self._watch.quiet_seconds
         return quiet_s * (_GAPS_TIMES if path in self._gapped else 1)
+
+    def _may_be_placeholder(self, path: str) -> bool:
+        """Tell whether a file is what a browser puts in the place of a job file until it has it; media need an end."""
+        facts = self._settling.facts_of(path)
+        return facts is not None and not facts.size and media_kind(path) is None
 
     def _forget(self, path: str) -> None:
         self._visible.pop(path, None)

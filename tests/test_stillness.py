@@ -64,9 +64,12 @@ def test_how_long_is_told_so_that_nobody_calls_it_incomplete_before():
     assert stillness.quiet_s("a") == 10
 
 
-def test_an_empty_file_waits_as_on_a_share():
+def test_an_empty_file_waits_as_on_a_share_unless_it_is_media_which_need_an_end_anyway():
     for place in ("local", "share", "other"):
         assert whole_after_s(stillness_of(place, writer=False), replace(FACTS, size=0)) == 10
+    stillness = stillness_of("local", writer=False)
+    stillness.note(0, {"a.jpg": replace(FACTS, size=0)})
+    assert stillness.judge(0.2) == {"a.jpg"}
 
 
 def test_a_file_whose_writers_are_no_longer_visible_waits_as_if_they_never_were():

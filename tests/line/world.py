@@ -27,7 +27,8 @@ class World:
 
     def __init__(self, folder: Path, url: str | None, **keys: Any) -> None:
         self.folder = folder
-        watch = {"sidecar_wait_seconds": 0.3, "quiet_seconds_local": 0.05, "quiet_seconds": 0.1, "rescan_seconds": 1}
+        quiet = {"quiet_seconds_local": 0.05, "quiet_seconds": 0.1, "quiet_seconds_share": 0.3}
+        watch = {"sidecar_wait_seconds": 0.3, "rescan_seconds": 1, **quiet}
         settings: dict[str, Any] = {
             "workflows_dir": str(ROOT / "workflows"),
             "models_dir": str(ROOT / "models"),
