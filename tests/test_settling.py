@@ -156,6 +156,19 @@ def test_a_look_is_due_when_the_newest_change_has_been_quiet():
     assert settling.next_due_s(3) == 5
 
 
+def test_a_quiet_time_that_becomes_shorter_with_a_change_is_kept():
+    settling, quiet_s = Settling(), {"a": 10.0}
+    settling.note(0, {"a": FACTS})
+    settling.judge(0, quiet_s.__getitem__)
+    quiet_s["a"] = 0.5
+    settling.note(1, {"a": replace(FACTS, size=11)})
+    settling.judge(1, quiet_s.__getitem__)
+    assert settling.next_due_s(1) == 0.5
+    assert settling.judge(1.5, quiet_s.__getitem__) == {"a"}
+    assert settling.next_due_s(1.5) is None
+    assert settling.judge(10, quiet_s.__getitem__) == set()
+
+
 def test_a_file_that_changes_all_the_time_leaves_nothing_behind():
     settling = Settling()
     for number in range(5000):
