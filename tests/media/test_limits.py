@@ -14,7 +14,8 @@ def test_the_page_names_the_limits_that_hold():
     for said in (
         f"{limits.MAX_PICTURE_PIXELS // 1_000_000} million pixels, {limits.MAX_PICTURE_BYTES >> 20} MB",
         f"{limits.MAX_ANIMATION_FRAMES:,} frames",
-        f"{limits.MAX_VIDEO_PIXELS // 1_000_000} million pixels a frame (8192 x 4320), {limits.MAX_SECONDS // 3600} hours",
+        f"{limits.MAX_VIDEO_PIXELS // 1_000_000} million pixels a frame (8192 x 4320)",
+        f"{limits.MAX_SECONDS // 3600} hours, one video track",
         f"more than {limits.LARGE_BYTES >> 20} MB is sent as it is",
         f"looking at a file | {wait.probe_s:.0f} seconds; screening or preparing a picture {wait.screen_s:.0f} seconds",
     ):
