@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
+import av.error
 from av.stream import Disposition
 from av.video.frame import VideoFrame
 
@@ -75,7 +76,14 @@ def prepare(path: Path, target: Path, large_bytes: int) -> tuple[MediaFacts, lis
                 lines = list(plan.lines)
                 if not lines and path.stat().st_size > large_bytes:
                     return clips.describe(clip, found, first), [], False
-                _write(clip, found, plan, draft)
+                try:
+                    _write(clip, found, plan, draft)
+                except av.error.FFmpegError:
+                    if not plan.copies:
+                        raise
+                    # Packets whose times no MP4 takes, as some cutting programs leave them; frames can be told anew.
+                    lines.append("encoded anew, because the times of its frames are out of order")
+                    _write(clip, found, replace(plan, copies=False, copies_sound=False), draft)
         draft.replace(target)
     finally:
         draft.unlink(missing_ok=True)

@@ -161,6 +161,16 @@ def test_b_frames_of_a_container_without_exact_times_keep_their_order(tmp_path):
             assert abs(one.time - other.time) < 0.002
 
 
+def test_packets_that_no_mp4_takes_are_encoded_anew(tmp_path):
+    """Cut between key frames into a container without decoding times, its first frames can't be put in order."""
+    reordered = {"x264-params": "open-gop=1:keyint=15:bframes=3"}
+    path = drawing.clip(tmp_path / "a.mp4", frames=60, fps=30, options=reordered)
+    ffmpeg("-ss", "0.9", "-i", path, "-c", "copy", tmp_path / "cut.mkv")
+    found, _, _ = prepare(tmp_path / "cut.mkv", tmp_path / "out.mp4", LARGE)
+    assert found.frames >= 33
+    assert found.fps == pytest.approx(30, abs=0.5)
+
+
 def test_a_clip_that_was_cut_without_encoding_is_whole(plain, tmp_path):
     long = drawing.clip(tmp_path / "long.mp4", frames=60, audio=True)
     ffmpeg("-ss", "1.5", "-i", long, "-c", "copy", tmp_path / "cut.mp4")
