@@ -6,11 +6,12 @@ import logging
 import sqlite3
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 from service.binding import Binding
 from service.cells import bases_of, cells_of, count_of, labels_of, names_at
+from service.claim_reading import ClaimReading
 from service.crew import Crew
 from service.disk_trouble import unavailable_of
 from service.ending import Ending
@@ -20,13 +21,12 @@ from service.examination import Examination, Input
 from service.inbox.record import Claim
 from service.job import Drop, Hold, Job, MediaKind, State
 from service.naming import clean, clean_folder
-from service.reading import Dropped, Library, Missing, Reading, read
+from service.reading import Library, Reading
 from service.register import Register
 from service.sameness import Sameness
 from service.store import ForbiddenMove, utc_now
 
 LOG = logging.getLogger(__name__)
-_READ_BYTES = (1 << 20) + 1
 
 
 class Admission:
@@ -35,6 +35,7 @@ class Admission:
     def __init__(
         self,
         library: Library,
+        reading: ClaimReading,
         register: Register,
         ending: Ending,
         examination: Examination,
@@ -48,7 +49,7 @@ class Admission:
         new_prompt_id: Callable[[], str],
         draw_seed: Callable[[], int],
     ) -> None:
-        self._library = library
+        self._reading = reading
         self._register = register
         self._store = register.store
         self._ending = ending
@@ -179,7 +180,7 @@ class Admission:
     def _planned(self, claim: Claim, job: Job) -> Plan:
         if claim.record["problem"]:
             raise Rejected(Problem(**claim.record["problem"]))
-        readings = self._read(claim)
+        readings = self._reading.read(claim)
         self._remember(claim, readings, job)
         cells = cells_of(readings, claim.record["seed"])
         examined: dict[tuple[str, MediaKind], Input] = {
@@ -198,30 +199,6 @@ class Admission:
         if "seed" in record:
             foreseen["seed"] = record["seed"]
         claim.save(**foreseen)
-
-    def _read(self, claim: Claim) -> tuple[Reading, ...]:
-        record = claim.record
-        names = [PurePosixPath(member.path).name for member in claim.members]
-        text = None
-        media = tuple(names)
-        if record["kind"] != "media":
-            with claim.file_of(claim.members[0].path).open("rb") as file:
-                text = file.read(_READ_BYTES)
-            media = tuple(names[1:])
-        dropped = Dropped(
-            record["task"],
-            record["grouping"],
-            record["name"],
-            record["kind"],
-            text,
-            media,
-            record["found"],
-            frozenset(record["animated"]),
-        )
-        try:
-            return read(dropped, self._library)
-        except Missing as missing:
-            raise Rejected(Problem("media_missing", missing.title, missing.fix)) from None
 
 
 def _has_media(claim: Claim) -> bool:

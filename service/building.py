@@ -14,16 +14,19 @@ from typing import Any
 
 from service.admission import Admission
 from service.beginning import meet_root, prepare_folders, refuse_offline
+from service.claim_reading import ClaimReading
 from service.config import Config
 from service.control import Control
 from service.crew import Crew
 from service.disk import Disk
+from service.earlier import Earlier
 from service.ending import Ending
 from service.examination import Examination
 from service.examiner import Classifier, Examiner, OpenNsfw
 from service.housekeeping import Housekeeping
 from service.inbox.claim import Claims
 from service.inbox.lease import Lease, take
+from service.inbox.lookup import Lookup
 from service.inbox.roots import marker
 from service.inbox.watch import Watch
 from service.intake import Intake
@@ -133,8 +136,10 @@ class Rooms:
     def _build_intake(self, work: Path) -> None:
         roots = tuple(map(Path, self.config.media_roots))
         examination = Examination(self._drops_examiner, self.config.inbox_dir, work, media_roots=roots)
+        earlier = Earlier(self.store, Lookup(self.config.inbox_dir, roots))
         self.admission = Admission(
             self.library,
+            ClaimReading(self.library, earlier, self.store, self._drops_examiner.tags),
             self.register,
             self.ending,
             examination,

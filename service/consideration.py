@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
 from service.config import Config
 from service.drops import Candidate, media_kind, role_of
+from service.earlier import Earlier, drop_of_status
 from service.errors import Problem, Rejected
 from service.inbox.look import Listing
 from service.inbox.lookup import Lookup
@@ -19,7 +19,7 @@ from service.named_media import NamedMedia
 from service.readiness import Readiness, not_a_file
 from service.reading import Dropped, Library, Missing, Reading, named_files, read
 from service.stillness import Stillness
-from service.store import Store, utc_now
+from service.store import utc_now
 from service.texts import Texts, word_of
 
 #: What is missing from places that tell nobody of changes is looked for again after these (s): soon, then seldom.
@@ -60,7 +60,7 @@ class Consideration:
         texts: Texts,
         lookup: Lookup,
         named: NamedMedia,
-        store: Store,
+        earlier: Earlier,
     ) -> None:
         self._inbox = inbox
         self._watch = config.watch
@@ -70,7 +70,7 @@ class Consideration:
         self._texts = texts
         self._lookup = lookup
         self._named = named
-        self._store = store
+        self._earlier_jobs = earlier
         self._readiness = Readiness(inbox, config.watch, stillness, named.facts)
         #: Kinds of media alone that wait for a companion, by task and what their names say.
         self._incomplete: set[tuple[object, ...]] = set()
@@ -80,6 +80,8 @@ class Consideration:
         if (unsettled := self._unless_settled(candidate, folder_still_s)) is not None:
             return unsettled
         first, *rest = candidate.members
+        # What only moves along in a folder is whole like the rest, but a link among it keeps nobody waiting.
+        rest = [path for path in rest if path not in candidate.others or _is_plain(self._listing.facts(path))]
         job = self._job_of(candidate)
         found = self._find(candidate, job) if job else {}
         self._stillness.note(now, self._named.name(first, set(found.values())))
@@ -158,22 +160,7 @@ class Consideration:
         """Return where the earlier job's own file lies now, for a status file that asks for its job again."""
         if candidate.kind != "again":
             return None
-        try:
-            said = json.loads((self._inbox / candidate.members[0]).read_bytes())
-            drop = self._store.drop(said["drop"]) if isinstance(said.get("drop"), str) else None
-        except (ValueError, AttributeError, KeyError, RecursionError):
-            return None
-        if drop is None or drop.record is None:
-            return None
-        folder = drop.record.get("returning", {}).get("folder", "")
-        for entry in drop.record.get("members", ()):
-            if PurePosixPath(entry["path"]).name == name:
-                own = drop.record.get("folder")
-                below = entry["path"].removeprefix(own.rpartition("/")[0] + "/") if own else name
-                facts = self._lookup.facts(f"{folder}/{below}")
-                if facts and (facts.size, facts.mtime_ns) == (entry["size"], entry["mtime_ns"]):
-                    return f"{folder}/{below}"
-        return None
+        return self._earlier_jobs.file_of(drop_of_status((self._inbox / candidate.members[0]).read_bytes()), name)
 
     def _dropped(self, candidate: Candidate, found: Mapping[str, str]) -> Dropped:
         own = {_own_name(candidate, path): path for path in candidate.media}

@@ -16,6 +16,7 @@ from service.consideration import Consideration, Later, Ready
 from service.control import Control
 from service.disk import Disk
 from service.drops import Candidate
+from service.earlier import Earlier
 from service.ending import Ending
 from service.errors import Problem, internal_problem
 from service.followers import Followers
@@ -81,7 +82,7 @@ class Intake:
             self._texts,
             self._lookup,
             self._named,
-            register.store,
+            Earlier(register.store, self._lookup),
         )
         facts = self._named.facts
         self._claiming = Claiming(claims, register.store, self._sightings, self._named, ending, admission, facts)

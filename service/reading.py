@@ -56,6 +56,8 @@ def read(dropped: Dropped, library: Library, job: JobFile | None = None) -> tupl
 
     Raises Rejected with every mistake of every job, or Missing for media that may still come.
     """
+    if dropped.kind == "again":
+        dropped = replace(dropped, media=_taken(dropped, library))
     draft = Draft(job, (), (frozenset(),) * len(job.jobs)) if job is not None else _draft(dropped.kind, dropped.text)
     readings: list[Reading] = []
     problems: list[Problem] = []
@@ -79,6 +81,12 @@ def read(dropped: Dropped, library: Library, job: JobFile | None = None) -> tupl
     if missing is not None:
         raise missing
     return tuple(readings)
+
+
+def _taken(dropped: Dropped, library: Library) -> tuple[str, ...]:
+    """Return the media that can play a role in the task; beside a status file of ours lies its result, which can't."""
+    kinds = {kind for flow in library.of(dropped.task) for kind in flow.roles.values()}
+    return tuple(file for file in dropped.media if kinds.intersection(dropped.kinds(file)))
 
 
 def _draft(kind: str, text: bytes | None) -> Draft:

@@ -39,6 +39,8 @@ FLOORS: dict[str, float] = {
     "readiness": 6.5,
     "pairing": 6,
     "followers": 6.5,
+    "earlier": 6.5,
+    "claim_reading": 6.7,
     "consideration": 6.7,
     "orders": 6.8,
     "claiming": 6.8,

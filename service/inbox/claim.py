@@ -14,7 +14,7 @@ from service.disk import Disk, draft_of
 from service.inbox.giveback import clear_folder, finish_return, forget_reason, put_back, remove
 from service.inbox.look import facts_of
 from service.inbox.record import RECORD, Claim, Member, Unit, encode, entries_of, read_claim
-from service.inbox.takeback import check_returned, gone, is_as_seen, looks_as_seen, record_of
+from service.inbox.takeback import check_returned, gone, has_more, is_as_seen, looks_as_seen, record_of
 from service.job import Drop
 
 __all__ = ["Claim", "ClaimLost", "Claims", "Member", "MembersChanged", "Wanted"]
@@ -225,7 +225,7 @@ class Claims:
         if not all(unit in held or self._move(claim, unit) for unit in claim.units):
             put_back(claim, self._inbox)
             return False
-        if not all(is_as_seen(claim, member) for member in claim.members):
+        if not all(is_as_seen(claim, member) for member in claim.members) or has_more(claim):
             put_back(claim, self._inbox)
             return False
         for member in claim.members:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from service.drops import group_folder_drop
 from service.errors import Problem, Rejected
 from service.inbox.look import facts_of
 from service.inbox.record import Claim, Member
@@ -44,7 +45,11 @@ def check_returned(claim: Claim, inodes: Mapping[str, int]) -> None:
 
 def is_as_seen(claim: Claim, member: Member) -> bool:
     """Tell whether a member in the claim's folder is what was seen."""
-    held = facts_of(claim.file_of(member.path))
+    try:
+        held = facts_of(claim.file_of(member.path))
+    except (FileNotFoundError, NotADirectoryError):
+        # It was taken out of its folder before that was claimed.
+        return False
     if held.same_content(member.facts):
         return True
     # A copy that took the place of a file with other hard links has the same size and time, and an inode of its own.
@@ -55,6 +60,18 @@ def looks_as_seen(claim: Claim, member: Member, path: Path) -> bool:
     """Tell whether a file outside still is what was seen; one that was returned before has been renamed since."""
     found = facts_of(path)
     return _is_alike(found, member) if "sources" in claim.record else found == member.facts
+
+
+def has_more(claim: Claim) -> bool:
+    """Tell whether a dropped folder holds files that no look has seen: somebody was still filling it."""
+    folder: str | None = claim.record.get("folder")
+    if folder is None or "sources" in claim.record:
+        return False
+    place = claim.place_of(claim.units[0])
+    plain = (path for path in place.rglob("*") if path.is_file() and not path.is_symlink())
+    paths = [f"{folder}/{path.relative_to(place).as_posix()}" for path in plain]
+    known = {member.path for member in claim.members}
+    return any(path not in known for path in group_folder_drop(folder, paths).members)
 
 
 def gone(name: str) -> Rejected:

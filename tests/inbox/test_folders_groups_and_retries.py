@@ -10,7 +10,7 @@ from service.errors import Rejected
 from service.inbox.claim import Claim, ClaimLost, MembersChanged, Wanted
 from service.inbox.giveback import give_back
 from service.job import Drop
-from tests.inbox.world import ABILITIES, JOB, PICTURE, World, stops
+from tests.inbox.world import ABILITIES, JOB, PICTURE, Fuel, World, stops
 
 FOLDER = "image-to-video/trip/cat"
 FILES = (f"{FOLDER}/job.yaml", f"{FOLDER}/source.jpg", f"{FOLDER}/more/notes.jpg")
@@ -88,6 +88,41 @@ def test_a_folder_in_which_a_file_changed_goes_back_whole(new_world):
     assert (world.inbox / FILES[0]).is_file()
     assert (world.inbox / FILES[1]).read_bytes() == b"another picture"
     assert world.claim_folders() == []
+
+
+@pytest.mark.parametrize("act", ["rewrite", "remove", "remove the job file", "add"])
+def test_a_folder_that_changes_in_the_last_instant_goes_back_whole(new_world, act):
+    world = new_world()
+
+    def meanwhile(effect, path):
+        if (effect, path) == ("rename", world.inbox / FOLDER):
+            changed = world.inbox / FILES[0 if "job" in act else 2]
+            if "remove" in act:
+                changed.rename(world.root / "theirs")
+            elif act == "rewrite":
+                changed.write_bytes(b"another picture")
+            else:
+                (changed.parent / "late.jpg").write_bytes(b"one more picture")
+
+    with pytest.raises(MembersChanged):
+        take(world, Fuel(onlooker=meanwhile))
+    assert (world.inbox / FILES[1]).is_file()
+    assert (world.inbox / FILES[0]).is_file() != ("job" in act)
+    assert (world.inbox / FOLDER / "more/late.jpg").is_file() == (act == "add")
+    assert world.claim_folders() == []
+
+
+def test_a_copy_for_other_hard_links_leaves_nothing_in_the_folder_wherever_the_power_goes(new_world):
+    def linked(number):
+        world = new_world(number)
+        (world.root / "kept.jpg").hardlink_to(world.inbox / FILES[1])
+        return world
+
+    for _, world in stops(linked, take):
+        for claim in world.claims().resume():
+            assert claim.file_of(FILES[1]).stat().st_nlink == 1
+        found = [path.name for path in world.inbox.rglob("*") if path.is_file() and path.name != "claim.json"]
+        assert sorted(found) == [".DS_Store", "job.yaml", "notes.jpg", "source.jpg"]
 
 
 def test_a_folder_is_in_one_place_wherever_the_power_goes_while_it_is_claimed(new_world):
