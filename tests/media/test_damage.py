@@ -17,14 +17,13 @@ from service.errors import Rejected
 from service.media import damage, facts, pictures
 from tests.media import drawing
 
-RANDOM = np.random.default_rng(11)
-
 
 def photo(size=(400, 300)):
-    """Detail of all sizes, as a photograph has it."""
-    coarse = RANDOM.integers(0, 255, (size[1] // 20, size[0] // 20, 3), np.uint8)
+    """Detail of all sizes, as a photograph has it; the same each time."""
+    random = np.random.default_rng(11)
+    coarse = random.integers(0, 255, (size[1] // 20, size[0] // 20, 3), np.uint8)
     smooth = np.asarray(Image.fromarray(coarse).resize(size, Image.Resampling.BICUBIC), np.int16)
-    return Image.fromarray((smooth + RANDOM.integers(-12, 12, smooth.shape)).clip(0, 255).astype(np.uint8))
+    return Image.fromarray((smooth + random.integers(-12, 12, smooth.shape)).clip(0, 255).astype(np.uint8))
 
 
 def written(path, image, **options):
@@ -55,7 +54,7 @@ JPEGS = {
 def test_a_jpeg_whose_middle_was_overwritten_is_refused(tmp_path, mode, options):
     for place, kind in itertools.product((0.3, 0.5, 0.7), ("zeros", "ones", "noise")):
         path = written(tmp_path / "cup.jpg", photo().convert(mode), **options)
-        content = {"zeros": bytes(2500), "ones": b"\xff" * 2500, "noise": RANDOM.bytes(2500)}[kind]
+        content = {"zeros": bytes(2500), "ones": b"\xff" * 2500, "noise": np.random.default_rng(5).bytes(2500)}[kind]
         holed(path, place, content)
         with pytest.raises(Rejected) as refusal:
             facts.probe(path)
@@ -200,7 +199,7 @@ def test_standard_error_is_given_back(tmp_path, capfd):
 def test_a_hole_in_a_video_is_found_when_it_is_prepared(tmp_path, name, codec, capfd):
     from service.media import preparing
 
-    noise = RANDOM.integers(0, 60, (240, 320, 3), np.uint8)
+    noise = np.random.default_rng(5).integers(0, 60, (240, 320, 3), np.uint8)
     path = drawing.clip(
         tmp_path / name,
         codec=codec,
