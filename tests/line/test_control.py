@@ -10,6 +10,7 @@ from uuid import uuid4
 import pytest
 import requests
 
+from service import control
 from service.errors import Rejected, Unavailable
 from service.examiner import OpenNsfw
 from service.job import State
@@ -294,3 +295,17 @@ def test_a_kill_between_the_asking_and_the_end_forgets_nothing(tmp_path: Path, e
     assert server_queue(engine_outside) == ([], [])
     assert scene.posted() - scene.posted_before == 1
     assert list((tmp_path / "var" / "work").rglob("*")) == []
+
+
+def test_of_very_many_jobs_the_rest_is_ended_by_the_next_looks(
+    world: World, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(control, "_AT_ONCE", 2)
+    world.start()
+    proxy.freeze()
+    world.drop("text-to-video/takes.yaml", f"{CUP}count: 5\n")
+    world.until_state("text-to-video/takes_0005", "queued")
+    world.app.control.cancel("takes")
+    world.until_state("text-to-video/takes", "cancelled")
+    world.until_returned("rejected/text-to-video/takes.yaml")
+    assert proxy.prompts_sent == 0
