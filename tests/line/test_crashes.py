@@ -15,18 +15,18 @@ from tests.line.world import World
 
 #: Where the daemon dies: what was dropped, before or after which effect (its occurrence and name), and what that means.
 POINTS = [
-    ("text", "before 1 store.see", "noticed, nothing saved"),
+    ("text", "before 1 store.transaction of see_all", "noticed, nothing saved"),
     ("text", r"before 1 rename to outbox/.*/cup\.status", "seen, not shown"),
     ("text", "before 1 mkdir .*claims/ID$", "nothing of the claim made"),
     ("text", r"before 1 rename to .*claims/ID/claim\.json", "a claim without its record"),
     ("text", r"before 1 rename to .*claims/ID/cup\.yaml", "a claim with nothing in it"),
     ("image", r"before 1 rename to .*claims/ID/cup\.jpg", "the job file claimed, its picture not"),
-    ("text", "before 1 store.mark_drop claimed", "claimed, not in the database"),
+    ("text", "before 1 store.transaction of _remember", "claimed, not in the database"),
     ("shared", "before 1 store.name_media", "claimed, the picture that it names unknown"),
     ("shared", r"before 1 replace var/work/ID/shared-image\.jpg", "the named picture half copied"),
     ("image", "before 1 examine probe", "claimed, nothing examined"),
     ("image", "before 1 examine prepare", "examined, nothing made ready"),
-    ("text", r"before 2 rename to .*claims/ID/claim\.json", "a seed and a prompt id drawn, not saved"),
+    ("text", r"before 2 rename to .*claims/ID/claim\.json", "done, and where its files go not said"),
     ("text", "before 1 store.transaction of record", "bound, not queued"),
     ("batch", "after 1 store.transaction of record", "a batch queued, not shown"),
     ("text", "before 1 store.move running", "queued, not taken"),
@@ -92,7 +92,7 @@ def test_a_drop_that_vanishes_leaves_nothing_though_its_forgetting_is_killed(tmp
     scene = Scene(tmp_path, "text", engine_outside)
     assert scene.run(r"after 1 rename to outbox/.*/cup\.status").killed
     (tmp_path / "inbox" / "text-to-video" / "cup.yaml").unlink()
-    assert scene.run("before 1 store.transaction of forget_vanished").killed
+    assert scene.run("before 1 store.transaction of _cancel").killed
     scene.finish()
     assert scene.states() == {"cup": "cancelled"}
     assert scene.files("outbox") == {}
