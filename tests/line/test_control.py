@@ -110,6 +110,8 @@ def test_a_render_is_stopped_at_the_server_and_the_next_job_runs(world: World, p
     world.app.control.cancel_named("text-to-video", "", "LONG")
     assert_cancelled_once(world, "text-to-video/long")
     assert server_queue(proxy.url) == ([], [])
+    # A render of this size would soon have ended by itself.
+    assert ("POST", "/interrupt") in proxy.requests
     assert ("GET", "/view") not in proxy.requests
     world.drop("text-to-video/cup.yaml", CUP)
     world.until_state("text-to-video/cup", "done")
