@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 
-from bench import crashes, crowds, drops, idle, machine, server, starts
+from bench import crashes, crowds, drops, idle, machine, multitudes, server, starts
 from bench.figures import HEAD, Figure
 
 Measurement = Callable[[], list[Figure]]
@@ -24,6 +24,8 @@ _FULL: Mapping[str, Measurement] = {
     "look": lambda: crowds.measure_look(5, 10_000) + crowds.measure_look(3, 100_000),
     "parse": lambda: crowds.measure_parse(5),
     "crowd": lambda: crowds.measure_crowd(1, 200),
+    "multitude": lambda: multitudes.measure_multitude(10_000),
+    "lying": lambda: multitudes.measure_lying(100_000, 120),
     "engine": lambda: server.measure_engine(200, 30),
     "kill": lambda: crashes.measure_kill_outside(3) + crashes.measure_kill_embedded(2),
 }
@@ -36,6 +38,8 @@ _QUICK: Mapping[str, Measurement] = {
     "start": lambda: starts.measure_start(1),
     "look": lambda: crowds.measure_look(1, 1_000),
     "crowd": lambda: crowds.measure_crowd(1, 20),
+    "multitude": lambda: multitudes.measure_multitude(50),
+    "lying": lambda: multitudes.measure_lying(500, 5),
     "kill": lambda: crashes.measure_kill_outside(1) + crashes.measure_kill_embedded(1),
 }
 

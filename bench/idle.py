@@ -47,16 +47,16 @@ def _kind(process: psutil.Process) -> str:
 def _shares(processes: dict[str, list[psutil.Process]], seconds: float) -> dict[str, list[float]]:
     """Return each process's processor time over the next seconds, in per cent of one core."""
     began_s = time.perf_counter()
-    before = {kind: [_used_s(each) for each in found] for kind, found in processes.items()}
+    before = {kind: [used_s(each) for each in found] for kind, found in processes.items()}
     time.sleep(seconds)
     passed_s = time.perf_counter() - began_s
     return {
-        kind: [100 * (_used_s(each) - used) / passed_s for each, used in zip(found, before[kind], strict=True)]
+        kind: [100 * (used_s(each) - used) / passed_s for each, used in zip(found, before[kind], strict=True)]
         for kind, found in processes.items()
     }
 
 
-def _used_s(process: psutil.Process) -> float:
+def used_s(process: psutil.Process) -> float:
     """Return the seconds of processor time that all threads of a process have used."""
     # An idle daemon uses less in half a minute than the 0.01 s steps in which the usual accounting counts.
     threads = list(Path(f"/proc/{process.pid}/task").glob("*/schedstat"))
