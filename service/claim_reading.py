@@ -32,7 +32,11 @@ class ClaimReading:
         try:
             if (video := self._video_alone(claim)) is not None and (again := self._again(claim, video)) is not None:
                 return again
-            return read(_dropped(claim), self._library)
+            dropped = _dropped(claim)
+            if claim.known is not None and claim.known[0] == dropped.text:
+                known: tuple[Reading, ...] = claim.known[1]
+                return known
+            return read(dropped, self._library)
         except Missing as missing:
             raise Rejected(Problem("media_missing", missing.title, missing.fix)) from None
 

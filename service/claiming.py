@@ -58,7 +58,7 @@ class Claiming:
 
         What changed or went in the meantime is in it without one: it is to be looked at again.
         """
-        seen = self._sightings.see_all([each.candidate for each in ready], now)
+        seen = self._sightings.see_all([each.candidate for each in ready], now, show=False)
         failed: dict[str, OSError | None] = {each.candidate.members[0]: None for each in ready}
         drops = [each for each in ready if each.candidate.members[0] in seen]
         wanted = [self._wanted(each, seen[each.candidate.members[0]]) for each in drops]
@@ -75,6 +75,8 @@ class Claiming:
             else:
                 raise answer
         self._remember(taken)
+        for each, claim in taken:
+            claim.known = (each.text, tuple(each.readings)) if each.readings else None
         self._admission.admit_all([claim for _, claim in taken])
         return failed
 

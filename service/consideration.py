@@ -36,6 +36,8 @@ class Ready:
     animated: frozenset[str] = frozenset()
     #: What it asks for; none where that is judged on the claimed bytes alone.
     readings: Sequence[Reading] = ()
+    #: The text that was read for that.
+    text: bytes = b""
     problem: Problem | None = None
 
 
@@ -98,7 +100,7 @@ class Consideration:
             return Ready(candidate, found, dropped.animated)
         if (later := self._unless_ready(candidate, sorted(set(found.values())), since_s, now)) is not None:
             return later
-        return Ready(candidate, found, dropped.animated, readings)
+        return Ready(candidate, found, dropped.animated, readings, text=self._texts.text_of(first))
 
     def media(self, candidate: Candidate, since_s: float, folder_still_s: float, now: float) -> Ready | Later:
         """Judge media alone."""

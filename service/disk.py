@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, TypeVar
 
 # Linux knows renameat2(…, RENAME_NOREPLACE), macOS renamex_np(…, RENAME_EXCL); both are one act of the file system.
 _AT_FDCWD = -100
@@ -26,6 +26,7 @@ _NO_SUCH_LINK = frozenset({errno.EPERM, errno.EMLINK, errno.ENOSYS, errno.ENOTSU
 _NO_SUCH_FSYNC = frozenset({errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EBADF})
 # Whoever may write to a share could plant a link or a pipe under the name of a draft.
 _SYNCING_THREADS = 8
+_T = TypeVar("_T")
 _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
@@ -82,21 +83,52 @@ class Disk:
 
         The folders must be there. Syncing side by side lets the file system commit many files in one go.
         """
-        drafts = [(draft_of(path), path, data) for path, data in files]
-        for draft, _, data in drafts:
-            self._fill(draft, data, durable=False)
-        self.fsync_all([draft for draft, _, _ in drafts])
-        for draft, path, _ in drafts:
+        drafts: list[tuple[Path, Path]] = []
+        opened: list[tuple[int, Path]] = []
+        try:
+            for path, data in files:
+                draft = draft_of(path)
+                drafts.append((draft, path))
+                opened.append((self._fill_open(draft, data), draft))
+            self._side_by_side(self._fsync_open, opened)
+        finally:
+            for each, _ in opened:
+                os.close(each)
+        for draft, path in drafts:
             self.rename(draft, path)
         self.fsync_all(sorted({path.parent for path, _ in files}))
 
     def fsync_all(self, paths: Sequence[Path]) -> None:
         """Make files, and what was created, renamed and removed in folders, survive a power cut."""
-        if len(paths) == 1:
-            self.fsync_folder(paths[0])
-        elif paths:
-            with ThreadPoolExecutor(min(_SYNCING_THREADS, len(paths)), "fsync") as crew:
-                list(crew.map(self.fsync_folder, paths))
+        self._side_by_side(self.fsync_folder, paths)
+
+    @staticmethod
+    def _side_by_side(sync: Callable[[_T], None], things: Sequence[_T]) -> None:
+        def sync_some(some: Sequence[_T]) -> None:
+            for each in some:
+                sync(each)
+
+        if len(things) < _SYNCING_THREADS:
+            sync_some(things)
+            return
+        with ThreadPoolExecutor(_SYNCING_THREADS, "fsync") as crew:
+            list(crew.map(sync_some, [things[start::_SYNCING_THREADS] for start in range(_SYNCING_THREADS)]))
+
+    def _fill_open(self, draft: Path, data: bytes) -> int:
+        self._before("write", draft)
+        opened = os.open(draft, _NEW_FILE, 0o666)
+        try:
+            with os.fdopen(opened, "wb", closefd=False) as file:
+                file.write(data)
+        except OSError:
+            os.close(opened)
+            draft.unlink(missing_ok=True)
+            raise
+        return opened
+
+    def _fsync_open(self, opened: tuple[int, Path]) -> None:
+        self._before("fsync", opened[1])
+        os.fsync(opened[0])
 
     def create(self, path: Path, data: bytes) -> None:
         """Put these bytes durably at a path where nothing is; raises FileExistsError and leaves what is there."""

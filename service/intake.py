@@ -202,9 +202,8 @@ class Intake:
 
     def _consider_all(self, candidates: Sequence[Candidate], now: float) -> None:
         ready: list[Ready] = []
-        with_words = [each for each in candidates if each.kind != "media"]
-        if with_words:
-            self._see_all(with_words, now)
+        # What can be claimed at once is shown when it is queued; a status file for a moment is a file too many.
+        self._see_all([each for each in candidates if each.kind != "media" and not self._is_whole(each)], now)
         for candidate in candidates:
             try:
                 found = self._consider(candidate, now)
@@ -222,6 +221,9 @@ class Intake:
         if ready:
             self._claim(ready, now)
 
+    def _is_whole(self, candidate: Candidate) -> bool:
+        return self._stillness.is_whole(candidate.members[0])
+
     def _see_all(self, candidates: Sequence[Candidate], now: float) -> None:
         try:
             self._sightings.see_all(candidates, now)
@@ -234,13 +236,10 @@ class Intake:
         first = candidate.members[0]
         self._agenda.drop(first)
         folder_still_s = self._folder_still_s(candidate, now)
-        if candidate.kind == "media":
-            known = self._sightings.known(first)
-            since_s = known.changed_s if known else now
-            verdict = self._consideration.media(candidate, since_s, folder_still_s, now)
-        else:
-            since_s = self._sightings.see(candidate, now).changed_s
-            verdict = self._consideration.job(candidate, since_s, folder_still_s, now)
+        known = self._sightings.known(first)
+        since_s = self._sightings.see(candidate, now).changed_s if known else now
+        judge = self._consideration.media if candidate.kind == "media" else self._consideration.job
+        verdict = judge(candidate, since_s, folder_still_s, now)
         if isinstance(verdict, Ready):
             paused = self._control.hold_of(candidate.task)
             if paused is None:
@@ -248,6 +247,8 @@ class Intake:
                 self._paused.discard(first)
                 return verdict
             verdict = Later(None, paused)
+        if candidate.kind != "media":
+            self._sightings.see(candidate, now)
         self._note(candidate, verdict, now)
         return None
 
@@ -276,7 +277,22 @@ class Intake:
 
     def _claim(self, ready: Sequence[Ready], now: float) -> None:
         candidates = {each.candidate.members[0]: each.candidate for each in ready}
-        for path, trouble in self._claiming.take(ready, now).items():
+        try:
+            failed = self._claiming.take(ready, now)
+        except sqlite3.Error:
+            raise
+        except Exception:  # of one among them: each is then taken by itself
+            if len(ready) > 1:
+                LOG.debug("several drops can't be taken together", exc_info=True)
+                for each in ready:
+                    self._claim([each], now)
+                return
+            [path] = candidates
+            if self._is_new_fault(path):
+                LOG.exception("%s: a fault in Reeldrop while taking it", path)
+            self._hold_for_our_fault(path, now)
+            return
+        for path, trouble in failed.items():
             if trouble is not None:
                 self._hold_for_trouble(candidates[path], trouble, now)
             else:

@@ -43,13 +43,14 @@ class Register:
         """Call listener with each job right after its change was saved; it must be quick and must not raise."""
         self._listeners.append(listener)
 
-    def see_all(self, sights: Sequence[tuple[Drop, Job]]) -> None:
+    def see_all(self, sights: Sequence[tuple[Drop, Job]], *, show: bool = True) -> None:
         """Record several drops at first sight in one step, then show each."""
         with self.store.transaction():
             for drop, job in sights:
                 self.store.see(drop, job)
         # Not durably: what is lost in a power cut is shown again at the next start, from the rows.
-        self.show_all([job for _, job in sights], durable=False)
+        if show:
+            self.show_all([job for _, job in sights], durable=False)
 
     def see(self, drop: Drop, job: Job) -> None:
         """Record a drop at first sight and show its waiting status."""

@@ -13,6 +13,10 @@ COLUMNS = tuple(column.name for column in fields(Job))
 JSON_COLUMNS = frozenset({"settings", "adjusted", "inputs", "outputs", "warnings", "error", "models"})
 
 
+#: Made once: json.dumps makes an encoder anew for each value where anything is asked of it.
+_to_json = json.JSONEncoder(ensure_ascii=False).encode
+
+
 def sound(text: str) -> str:
     """Return a text that SQLite takes: what stands in a file name for bytes that are no UTF-8 becomes `?`."""
     return text.encode("utf-8", "replace").decode()
@@ -34,9 +38,9 @@ def stored(column: str, value: Any) -> Any:
         if not value:
             # Most of them: nothing is to be encoded.
             return None if value is None else "[]" if isinstance(value, list) else "{}"
-        return sound(json.dumps(value, ensure_ascii=False))
+        return sound(_to_json(value))
     if isinstance(value, Hold):
-        return sound(json.dumps(asdict(value), ensure_ascii=False))
+        return sound(_to_json(asdict(value)))
     return sound(value) if isinstance(value, str) else value
 
 

@@ -57,9 +57,11 @@ class Sightings:
             return self._follow(candidate, now_s)
         return self.see_all([candidate], now_s)[candidate.members[0]]
 
-    def see_all(self, candidates: Iterable[Candidate], now_s: float) -> Mapping[str, Seen]:
+    def see_all(self, candidates: Iterable[Candidate], now_s: float, *, show: bool = True) -> Mapping[str, Seen]:
         """
         Return what is known of drops by their deciding files; new ones get their rows in one step, then status files.
+
+        Who claims them at once and shows what became of them needs no files of their waiting (`show`).
 
         Of several new ones whose outbox names clash, only the first: the others are to be asked for again.
         """
@@ -75,7 +77,7 @@ class Sightings:
                 taken.add(name)
                 sights[candidate.members[0]] = (drop, job)
         if sights:
-            self._register.see_all(list(sights.values()))
+            self._register.see_all(list(sights.values()), show=show)
         for path, (drop, job) in sights.items():
             self._keep(path, Seen(drop.id, job.id, drop.members, now_s))
         return {

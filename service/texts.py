@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
 
 from service.drops import Candidate
@@ -15,33 +16,46 @@ from service.settling import FileFacts
 _JOB_FILE_BYTES = 1 << 20
 
 
+@dataclass(frozen=True)
+class _Read:
+    """One file as it was read."""
+
+    facts: FileFacts
+    text: bytes
+    job: JobFile | tuple[Problem, ...]
+
+
 class Texts:
     """The jobs of one inbox's waiting files, by path and facts."""
 
     def __init__(self, inbox: Path) -> None:
         self._inbox = inbox
-        self._read: dict[str, tuple[FileFacts, JobFile | tuple[Problem, ...]]] = {}
+        self._read: dict[str, _Read] = {}
 
     def forget(self, path: str) -> None:
         """Forget a file that is gone or taken."""
         self._read.pop(path, None)
 
+    def text_of(self, path: str) -> bytes:
+        """Return what was read of a file."""
+        return self._read[path].text
+
     def job_of(self, candidate: Candidate, facts: FileFacts) -> JobFile:
         """Return the job that a drop's own text is; raises Rejected, OSError where it can't be read."""
         path = candidate.members[0]
         known = self._read.get(path)
-        if known is None or known[0] != facts:
-            known = (facts, self._parse(candidate))
-            self._read[path] = known
-        if isinstance(known[1], JobFile):
-            return known[1]
-        raise Rejected(*known[1])
+        if known is None or known.facts != facts:
+            text = self._text(path)
+            known = self._read[path] = _Read(facts, text, self._parse(candidate, text))
+        if isinstance(known.job, JobFile):
+            return known.job
+        raise Rejected(*known.job)
 
-    def _parse(self, candidate: Candidate) -> JobFile | tuple[Problem, ...]:
-        text = None
-        if candidate.kind != "media":
-            with open(self._inbox / candidate.members[0], "rb", opener=_open_itself) as file:
-                text = file.read(_JOB_FILE_BYTES + 1)
+    def _text(self, path: str) -> bytes:
+        with open(self._inbox / path, "rb", opener=_open_itself) as file:
+            return file.read(_JOB_FILE_BYTES + 1)
+
+    def _parse(self, candidate: Candidate, text: bytes) -> JobFile | tuple[Problem, ...]:
         try:
             return parse(word_of(candidate), text)
         except Rejected as refusal:

@@ -56,6 +56,8 @@ class Claim:
         self.disk = disk
         self.drop_id: str = record["drop"]
         self.members: tuple[Member, ...] = tuple(_member(entry) for entry in record["members"])
+        #: The text that was read before it was taken, and what was made of it; whoever finds the same text need not.
+        self.known: tuple[bytes, Any] | None = None
         self._stored: dict[str, str] = {entry["path"]: entry["stored"] for entry in record["members"]}
 
     def file_of(self, path: str) -> Path:

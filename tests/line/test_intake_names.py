@@ -104,10 +104,10 @@ def test_a_text_over_which_the_reader_stumbles_holds_its_drop_and_nothing_else(w
         texts = world.app.intake._texts
         parse = texts._parse
 
-        def stumble(candidate: Candidate):
+        def stumble(candidate: Candidate, text: bytes):
             if candidate.name == "bad":
                 raise KeyError("a fault")
-            return parse(candidate)
+            return parse(candidate, text)
 
         texts._parse = stumble
         world.drop("text-to-video/bad.yaml", GOOD)
