@@ -68,10 +68,10 @@ def test_a_drop_over_which_the_daemon_stumbles_holds_itself_and_nothing_else(wor
                 raise KeyError("a fault")
             return seen
 
-        def stumble_all(candidates, now_s: float):
+        def stumble_all(candidates, now_s: float, **how):
             if any(candidate.name == "bad" for candidate in candidates):
                 raise KeyError("a fault")
-            return see_all(candidates, now_s)
+            return see_all(candidates, now_s, **how)
 
         sightings.see = stumble
         if not known:
