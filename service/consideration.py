@@ -123,6 +123,20 @@ class Consideration:
             pass
         return self._unless_ready(candidate, candidate.media, since_s, now) or Ready(candidate, {}, dropped.animated)
 
+    def is_drop(self, candidate: Candidate) -> bool:
+        """Tell whether files are a drop as they are: media alone that wait for a companion are none yet."""
+        if candidate.kind != "media":
+            return True
+        if any(map(self._named.is_named, candidate.media)):
+            return False
+        try:
+            read(self._dropped(candidate, {}), self._library)
+        except Rejected:
+            return True
+        except (Missing, OSError):
+            return False
+        return True
+
     # ── parts ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _unless_settled(self, candidate: Candidate, folder_still_s: float) -> Later | None:

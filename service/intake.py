@@ -90,7 +90,14 @@ class Intake:
         self._agenda = Agenda()
         self._attention = Attention(self._pairing.candidate)
         self._orders = Orders(
-            inbox, register.store, self._disk, control, self._pairing, self._sightings, self._attention
+            inbox,
+            register.store,
+            self._disk,
+            control,
+            self._pairing,
+            self._sightings,
+            self._attention,
+            self._consideration.is_drop,
         )
         self._folder_changed_s: dict[str, float] = {}
         self._media_changed_ns = 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from service.attention import Attention
@@ -32,6 +32,7 @@ class Orders:
         pairing: Pairing,
         sightings: Sightings,
         attention: Attention,
+        is_drop: Callable[[Candidate], bool],
     ) -> None:
         self._inbox = inbox
         self._store = store
@@ -40,6 +41,7 @@ class Orders:
         self._pairing = pairing
         self._sightings = sightings
         self._attention = attention
+        self._is_drop = is_drop
 
     def obey(self, now: float) -> None:
         """Obey what the newest look found; drops of the same listing are seen before an order is carried out."""
@@ -73,8 +75,8 @@ class Orders:
             )
 
     def _cancel(self, path: str, task: str, grouping: str, name: str, now: float) -> None:
-        for candidate in list(self._pairing.of_folder(path.rpartition("/")[0])):
-            if fold(candidate.name) == fold(name) and candidate.kind != "media":
+        for candidate in self._pairing.of_folder(path.rpartition("/")[0]):
+            if fold(candidate.name) == fold(name) and self._is_drop(candidate):
                 self._sightings.see(candidate, now)
         self._control.cancel_named(task, grouping, name)
         try:

@@ -51,10 +51,11 @@ class Pairing:
         """Return the deciding file of the drop that a file belongs to, or None."""
         return self._owners.get(path)
 
-    def of_folder(self, folder: str) -> Collection[Candidate]:
-        """Return the drops of one plain folder."""
-        unit = self._units.get(folder)
-        return unit.candidates.values() if unit else ()
+    def of_folder(self, folder: str) -> list[Candidate]:
+        """Return the drops of one plain folder, the folders that are drops themselves among them."""
+        found = [each for unit in self._units.values() for each in unit.candidates.values() if each.folder]
+        whole = [each for each in found if each.folder and each.folder.rpartition("/")[0] == folder]
+        return [*self._units.get(folder, _Unit()).candidates.values(), *whole]
 
     def candidates(self) -> Iterable[Candidate]:
         """Yield every drop."""
