@@ -156,7 +156,8 @@ class App(Rooms):
     def finished(self) -> bool:
         """Return whether the newest look found nothing to do and every job that can go on by itself has ended."""
         resting = not self.store.can_go_on(self.control.paused_tasks)
-        return self.intake.settled and resting and not self.publishing.busy() and not self.admission.held
+        busy = self.publishing.busy() or self.admission.held or self.retrial.pending or self.intake.is_following
+        return self.intake.settled and resting and not busy
 
     def wake(self) -> None:
         """Look at the inbox now."""

@@ -22,6 +22,13 @@ class Attention:
         for path in paths:
             self._waiting.setdefault(task_of(path), {})[path] = None
 
+    def forget(self, path: str) -> None:
+        """Let a drop not be considered any more: it is claimed."""
+        waiting = self._waiting.get(task_of(path), {})
+        waiting.pop(path, None)
+        if not waiting:
+            self._waiting.pop(task_of(path), None)
+
     def tasks(self) -> list[str]:
         """Return the tasks of which drops are waiting."""
         return list(self._waiting)

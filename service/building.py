@@ -79,7 +79,7 @@ class Rooms:
         if self.on_change:
             self.register.listen(self.on_change)
         work = config.state_dir / "work"
-        self.ending = Ending(self.register, config.inbox_dir, work)
+        self.ending = Ending(self.register, config.inbox_dir, work, self._wake.set)
         self._claims = Claims(config.inbox_dir, self.lease.host, self.lease.boot, self.lease.epoch)
         self._drops_examiner = Examiner("drops", self._classifier, temporary=config.temp_dir)
         self._results_examiner = Examiner("results", self._classifier, temporary=config.temp_dir, results=True)

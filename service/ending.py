@@ -27,11 +27,15 @@ class Ending:
     What a claim says is read from its folder when it is needed: ten thousand open drops must not fill the memory.
     """
 
-    def __init__(self, register: Register, inbox: Path, work: Path) -> None:
+    def __init__(
+        self, register: Register, inbox: Path, work: Path, following: Callable[[], None] = lambda: None
+    ) -> None:
+        """`following` is told when a file is to go where the last job that named it went."""
         self._register = register
         self._store = register.store
         self._inbox = inbox
         self._work = work
+        self._following = following
         self._lock = threading.RLock()
         #: The claim folder of each open drop, and the disk that it is on.
         self._open: dict[str, tuple[str, Disk]] = {}
@@ -125,6 +129,8 @@ class Ending:
                 self._store.follow(path, folder, facts)
             self._store.unname(drop_id)
             self._store.log("returned", drop=drop_id, detail=folder)
+        if (record or {}).get("named"):
+            self._following()
 
 
 def named_beside(record: Mapping[str, Any]) -> dict[str, tuple[int, int, int]]:

@@ -28,6 +28,13 @@ class Followers:
         self._disk = disk
         self._told: set[str] = set()
 
+    def is_due(self) -> bool:
+        """Tell whether a file is to follow now, or what was to follow is gone."""
+        return any(not self._is_kept(path) for path in self._store.followers() if path not in self._told)
+
+    def _is_kept(self, path: str) -> bool:
+        return bool(self._named.namers(path)) or self._store.is_named(path)
+
     def move(self) -> None:
         """Move every file that is to follow and that nothing waiting or under way names any more."""
         for path, (folder, identity) in self._store.followers().items():
@@ -35,7 +42,7 @@ class Followers:
             if facts is None or (facts.size, facts.mtime_ns, facts.inode) != identity:
                 # Gone, or another file by now: that one was named by nobody.
                 self._store.forget_follower(path)
-            elif not self._named.namers(path) and not self._store.is_named(path):
+            elif not self._is_kept(path):
                 self._move(path, folder)
 
     def _move(self, path: str, folder: str) -> None:

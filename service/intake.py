@@ -129,6 +129,11 @@ class Intake:
         """Files in task folders that are no drop and that nobody touches, at the newest look."""
         return self._pairing.left_alone()
 
+    @property
+    def is_following(self) -> bool:
+        """Whether a file that jobs named is yet to go where the last of them went."""
+        return self._followers.is_due()
+
     def step(self) -> float | None:
         """Look once and do what is due; return after how many seconds something may be due again, or None."""
         now = self._monotonic()
@@ -137,6 +142,7 @@ class Intake:
             self._attention.call([path])
         self._orders.obey(now)
         for candidate in self._orders.cancelled():
+            self._attention.forget(candidate.members[0])
             self._claim([Ready(candidate)], now)
         self._take_in(now)
         self._followers.move()

@@ -95,6 +95,12 @@ class Retrial:
             self._go_on(claim, jobs)
         return True
 
+    @property
+    def pending(self) -> int:
+        """Return of how many drops the files are in a claim again and not yet ready to be queued."""
+        with self._lock:
+            return len(self._pending)
+
     def retry_held(self) -> None:
         """Try again what could not be examined or screened for want of something of ours."""
         with self._lock:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import multiprocessing
 import sqlite3
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,8 +14,11 @@ from typing import Any
 import requests
 from PIL import Image
 
+from service.errors import Problem, error_of
+from service.job import State
 from tests.faults import crash
-from tests.line.world import ROOT, picture
+from tests.line.world import ROOT, World, picture
+from tests.media.drawing import clip
 
 #: The smallest render there is; what it shows is of no interest here.
 TINY = "width: 64\nheight: 64\nframes: 2\nsteps: 1\nseed: 1\n"
@@ -34,10 +38,36 @@ class Kind:
     shows: tuple[str, ...]
     stays: frozenset[str] = frozenset()
     frames: tuple[tuple[int, int], ...] = ((64, 64),) * 2
+    #: How each of its jobs ends.
+    state: str = "done"
+    #: Orders among what is dropped: obeyed, then gone.
+    orders: frozenset[str] = frozenset()
+    #: It has failed before the first life, and somebody asks for another try until it is taken up.
+    retried: bool = False
 
 
 def _blue() -> bytes:
     return picture(Image.new("RGB", (64, 64), (20, 80, 160)), "JPEG")
+
+
+def _told(workflow: str, **more: Any) -> dict[str, Any]:
+    """Return what a result of ours says of its job."""
+    settings = {"width": 64, "height": 64, "frames": 2, "steps": 1, **more.pop("settings", {})}
+    return {"workflow": workflow, "seed": 1, "settings": settings, "inputs": [], **more}
+
+
+def _status() -> bytes:
+    told = _told("text_to_video_basic", settings={"prompt": "a cup"})
+    return json.dumps({"schema": 1, "kind": "job", "job": "j", "drop": "d", "state": "done", **told}).encode()
+
+
+def _video() -> bytes:
+    told = _told("image_to_video_svd", inputs=[{"role": "image", "file": "blue.jpg", "sha256": ""}])
+    with tempfile.TemporaryDirectory() as folder:
+        metadata = {"reeldrop_job": "j", "reeldrop": json.dumps(told)}
+        options = {"movflags": "use_metadata_tags"}
+        path = clip(Path(folder) / "cup.mp4", frames=2, container_options=options, metadata=metadata)
+        return path.read_bytes()
 
 
 KINDS: Mapping[str, Kind] = {
@@ -59,7 +89,39 @@ KINDS: Mapping[str, Kind] = {
         {"image-to-video/blue.jpg": _blue(), "image-to-video/cup.yaml": f"image: blue.jpg\n{TINY}".encode()},
         ("image-to-video/cup",),
         ("image-to-video/cup",),
-        frozenset({"image-to-video/blue.jpg"}),
+    ),
+    "folder": Kind(
+        {
+            "image-to-video/grün/cup/job.yaml": TINY.encode(),
+            "image-to-video/grün/cup/deep/blue.jpg": _blue(),
+            "image-to-video/grün/cup/notes.pdf": b"%PDF",
+        },
+        ("image-to-video/grün/cup",),
+        ("image-to-video/grün/cup",),
+    ),
+    "again": Kind({"text-to-video/cup.status.json": _status()}, ("text-to-video/cup",), ("text-to-video/cup",)),
+    "video": Kind(
+        {"image-to-video/cup.mp4": _video(), "media/blue.jpg": _blue()},
+        ("image-to-video/cup",),
+        ("image-to-video/cup",),
+        frozenset({"media/blue.jpg"}),
+    ),
+    "retry": Kind(
+        {"image-to-video/blue.jpg": _blue(), "image-to-video/cup.yaml": f"image: blue.jpg\n{TINY}".encode()},
+        ("image-to-video/cup",),
+        ("image-to-video/cup",),
+        retried=True,
+    ),
+    "cancel": Kind(
+        {
+            "image-to-video/grün/cup/job.yaml": TINY.encode(),
+            "image-to-video/grün/cup/blue.jpg": _blue(),
+            "image-to-video/grün/cup.cancel": b"",
+        },
+        ("image-to-video/grün/cup",),
+        ("image-to-video/grün/cup",),
+        state="cancelled",
+        orders=frozenset({"image-to-video/grün/cup.cancel"}),
     ),
     "batch": Kind(
         {"text-to-video/cup.yaml": f"prompt: a cup\ncount: 2\n{TINY}".encode()},
@@ -109,11 +171,34 @@ class Scene:
             (folder / "inbox" / path).parent.mkdir(parents=True, exist_ok=True)
             (folder / "inbox" / path).write_bytes(content)
         self.posted_before = self.posted()
+        if self.kind.retried:
+            self._fail()
+
+    def _fail(self) -> None:
+        """Let a daemon without a server take the drop in, fail its job, and give its files back."""
+        with World(self.folder, None, engine="off") as world:
+            for job in self.kind.jobs:
+                world.until_state(job, "queued")
+            assert world.app is not None
+            error = error_of([Problem("engine_died", "The engine died.", "Retry it.")])
+            for job in world.app.store.in_states(State.QUEUED):
+                world.app.ending.end(job.id, State.FAILED, error=error)
+            for path in self.kind.drop:
+                world.until_returned(f"rejected/{path}")
+
+    def _ask(self) -> None:
+        """Let somebody ask for another try, who looks whether that has been heard."""
+        request = self.folder / "var" / "requests" / "0123.json"
+        if "failed" in self.states().values():
+            request.parent.mkdir(exist_ok=True)
+            request.write_text(json.dumps({"verb": "retry", "target": self.kind.jobs[0]}), encoding="utf-8")
 
     # lives -----------------------------------------------------------------------------------------------------------
 
     def run(self, fuel: str = "never") -> Life:
         """Run one life of the daemon in a process of its own; fuel as in tests.faults.crash."""
+        if self.kind.retried:
+            self._ask()
         log = self.folder / f"life-{len(self.lives) + 1}.log"
         process = _FORK.Process(target=_live, args=(self.folder, fuel, log))
         process.start()
@@ -176,33 +261,41 @@ class Scene:
         self._check_inbox()
         self._check_database()
         if self.url is not None and renders_each is not None:
-            assert self.posted() - self.posted_before == renders_each * len(self.kind.jobs)
-        assert [str(path) for path in (self.folder / "var" / "work").iterdir()] == []
+            assert self.posted() - self.posted_before == renders_each * len(self.kind.jobs) * (
+                self.kind.state == "done"
+            )
+        assert [str(path) for path in (self.folder / "var" / "work").glob("*")] == []
 
     def _check_outbox(self) -> None:
-        wanted = {f"{job}.mp4" for job in self.kind.jobs} | {f"{shown}.status.json" for shown in self.kind.shows}
+        made = self.kind.jobs if self.kind.state == "done" else ()
+        wanted = {f"{job}.mp4" for job in made} | {f"{shown}.status.json" for shown in self.kind.shows}
         assert set(self.files("outbox")) == wanted
         assert {shown: self.status(shown)["state"] for shown in self.kind.shows} == dict.fromkeys(
-            self.kind.shows, "done"
+            self.kind.shows, self.kind.state
         )
-        for job in self.kind.jobs:
+        for job in made:
             path = self.folder / "outbox" / f"{job}.mp4"
             assert frames_of(path) == list(self.kind.frames)
             assert self.status(job)["outputs"][0]["bytes"] == path.stat().st_size
 
     def _check_inbox(self) -> None:
-        stays = self.kind.stays
-        assert self.files("inbox") == {
-            (path if path in stays else f"done/{path}"): content for path, content in self.kind.drop.items()
+        kind, where = self.kind, "done" if self.kind.state == "done" else "rejected"
+        found = self.files("inbox")
+        reasons = {path for path in found if path.endswith(".reason.txt")}
+        assert reasons == ({f"rejected/{shown}.reason.txt" for shown in kind.shows} if where == "rejected" else set())
+        assert {path: content for path, content in found.items() if path not in reasons} == {
+            (path if path in kind.stays else f"{where}/{path}"): content
+            for path, content in kind.drop.items()
+            if path not in kind.orders
         }
         assert list((self.folder / "inbox" / ".reeldrop" / "claims").iterdir()) == []
 
     def _check_database(self) -> None:
-        assert {state for (state,) in self.rows("SELECT state FROM jobs")} == {"done"}
+        assert {state for (state,) in self.rows("SELECT state FROM jobs")} == {self.kind.state}
         ended = self.rows(
             "SELECT job, count(*) FROM events WHERE event IN ('done', 'failed', 'rejected', 'cancelled') GROUP BY job"
         )
-        assert {count for _, count in ended} == {1}
+        assert {count for _, count in ended} == {2 if self.kind.retried else 1}
         assert len(ended) == len(self.kind.shows)
         drops = self.rows("SELECT claimed, returned_to IS NOT NULL FROM drops")
         assert drops == [(1, 1)]

@@ -50,6 +50,20 @@ POINTS = [
     ("text", r"before 1 unlink .*claims/ID/claim\.json", "returned, its record still there"),
     ("text", "before 1 store.transaction of settle", "returned, not in the database"),
     ("text", "before 1 rmtree var/work/ID", "over, its work folder still there"),
+    ("shared", "after 1 store.transaction of settle", "over, the picture that it named not with it yet"),
+    ("shared", r"after 1 rename to new inbox/done/.*/blue\.jpg", "the picture with it, and not said"),
+    ("folder", r"before 1 rename to .*claims/ID/dropped$", "a folder about to be claimed"),
+    ("folder", r"after 1 rename to .*claims/ID/dropped$", "a folder claimed, not in the database"),
+    ("folder", r"after 1 rename to new inbox/done/.*/cup$", "a folder returned, its claim still there"),
+    ("again", "before 1 store.transaction of record", "a status file read, its job not queued"),
+    ("video", "before 1 examine tags", "a video of ours claimed, not asked for its job"),
+    ("video", r"after 2 rename to .*claims/ID/claim\.json", "a video's picture found and saved, not named"),
+    ("retry", "after 1 store.transaction of _name", "taken back, the picture that it names still away"),
+    ("retry", r"after 1 rename to new inbox/image-to-video/blue\.jpg", "all taken back, nothing examined"),
+    ("cancel", "before 1 store.transaction of ask_to_cancel", "seen with the order to cancel it, which nobody has heard"),
+    ("cancel", "after 1 unlink inbox/.*/cup.cancel", "to be cancelled, and the order gone"),
+    ("cancel", r"after 1 rename to .*claims/ID/dropped$", "to be cancelled, and claimed for that"),
+    ("cancel", "after 1 store.move cancelled", "cancelled, its folder not returned"),
 ]
 
 
