@@ -60,7 +60,7 @@ POINTS = [
     ("video", r"after 2 rename to .*claims/ID/claim\.json", "a video's picture found and saved, not named"),
     ("retry", "after 1 store.transaction of _name", "taken back, the picture that it names still away"),
     ("retry", r"after 1 rename to new inbox/image-to-video/blue\.jpg", "all taken back, nothing examined"),
-    ("cancel", "before 1 store.transaction of ask_to_cancel", "seen with the order to cancel it, which nobody has heard"),
+    ("cancel", "before 1 store.transaction of ask_to_cancel", "seen with an order that nobody has heard"),
     ("cancel", "after 1 unlink inbox/.*/cup.cancel", "to be cancelled, and the order gone"),
     ("cancel", r"after 1 rename to .*claims/ID/dropped$", "to be cancelled, and claimed for that"),
     ("cancel", "after 1 store.move cancelled", "cancelled, its folder not returned"),
