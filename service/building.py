@@ -95,7 +95,6 @@ class Rooms:
             work,
             self._publishers,
             self._wake_lanes,
-            drops_examiner=self._drops_examiner,
             check_outbox=lambda: self._check_root(config.output_dir),
             engine_output=self._engine.output if self._engine else None,
             media_roots=tuple(map(Path, config.media_roots)),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from service.disk import sha256_of
@@ -71,7 +71,7 @@ class Examination:
 
         Raises Rejected for the file, Unavailable where it can't be examined now.
         """
-        with _told(file):
+        with _told(file, label):
             source = self._source(claim, file, label)
             made = self._prepare(claim, role, file, wanted, label, source)
             source.check()
@@ -149,12 +149,21 @@ def _check_kind(role: str, file: str, facts: MediaFacts, wanted: MediaKind) -> N
 
 
 @contextmanager
-def _told(file: str) -> Iterator[None]:
-    """Say in plain words what became of a file; trouble with a disk or share passes as it is."""
+def _told(file: str, label: str) -> Iterator[None]:
+    """Say in plain words what became of a file, by the name that it was dropped with; trouble with a disk passes."""
     try:
         yield
+    except Rejected as refusal:
+        raise Rejected(*(_of_the_dropped(problem, file, label) for problem in refusal.problems)) from refusal
     except (FileNotFoundError, NotADirectoryError):
         raise Rejected(Problem("media_missing", f"{file} is gone.", "Drop it again, then the job file.")) from None
     except Changed:
         title = f"{file} was changed or replaced after the job that names it had been taken."
         raise Rejected(Problem("media_changed", title, "Drop the job file again.")) from None
+
+
+def _of_the_dropped(problem: Problem, file: str, label: str) -> Problem:
+    """A copy of ours has a name that nobody dropped."""
+    said, _, rest = problem.title.partition(" ")
+    ours = PurePosixPath(said).stem in (label, f"shared-{label}")
+    return replace(problem, title=f"{file} {rest}") if ours else problem

@@ -47,8 +47,7 @@ class Publishing:
     """Takes finished prompts over from the lanes; each step finds its work done after a crash and passes on.
 
     `check_outbox` raises Unavailable while the outbox isn't the one that was there before; `engine_output` is the
-    output folder of the embedded engine, which is tidied; `drops_examiner` is asked, as the results' one is, whether
-    it can screen before anything is sent.
+    output folder of the embedded engine, which is tidied.
     """
 
     def __init__(
@@ -61,7 +60,6 @@ class Publishing:
         pool: Crew,
         released: Callable[[], None],
         *,
-        drops_examiner: Examiner | None = None,
         check_outbox: Callable[[], None] = lambda: None,
         engine_output: Path | None = None,
         media_roots: Sequence[Path] = (),
@@ -70,7 +68,6 @@ class Publishing:
         self._register = register
         self._ending = ending
         self._examiner = examiner
-        self._examiners = [examiner, *([drops_examiner] if drops_examiner else [])]
         self._pool = pool
         self._released = released
         self._monotonic = monotonic
@@ -125,8 +122,8 @@ class Publishing:
 
     def ready(self) -> None:
         """Return if what is sent now can be screened when it comes back; raises Unavailable with the cure if not."""
-        for examiner in self._examiners:
-            examiner.ready()
+        # Not the examiner of drops: what it has to screen is screened before it is queued, and it may be at work for long.
+        self._examiner.ready()
 
     def busy(self) -> frozenset[str]:
         """Return the jobs that are being published or wait for that."""

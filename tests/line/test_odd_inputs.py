@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.line.odd import bench, media, texts
+from tests.line.odd import bench, media, names, places, texts
 from tests.line.world import World
 from tests.workflows import with_shipped
 
@@ -38,3 +38,16 @@ def test_every_odd_picture_and_film_is_used_for_what_it_is_or_refused_by_name(tm
 def test_every_damaged_or_enormous_picture_is_refused_by_name(tmp_path, engine_outside):
     with with_videos(tmp_path, engine_outside) as world:
         bench.run(world, list(media.damaged()), good=texts.GOOD)
+
+
+def test_every_odd_name_is_taken_and_called_as_any_disk_bears_it(world: World):
+    with world:
+        bench.run(world, list(names.names()), good=texts.GOOD)
+
+
+@pytest.mark.parametrize(
+    "rows", [places.foreign, places.others, places.alone, places.forged], ids=lambda rows: rows.__name__
+)
+def test_what_isnt_a_drops_own_is_neither_used_nor_touched(world: World, rows):
+    with world:
+        bench.run(world, list(rows()), good=texts.GOOD)

@@ -91,6 +91,12 @@ def damaged() -> Iterator[Row]:
     whole = photo()
     middle = len(whole) // 2
     yield with_job("hole", "hole.jpg", whole[:middle] + bytes(4000) + whole[middle + 4000 :], "rejected", "damaged")
+    named = {
+        f"{TASK}/names-a-hole.yaml": JOB + b"image: holed.jpg\n",
+        f"{TASK}/holed.jpg": whole[:middle] + bytes(9000),
+    }
+    named[f"{TASK}/holed.jpg"] += whole[middle + 9000 :]
+    yield Row(named, f"{TASK}/names-a-hole", "rejected", ("holed.jpg is damaged",))
     png = bytearray(saved("png"))
     png[len(png) // 2] ^= 255
     yield with_job("flipped", "flipped.png", bytes(png), "rejected", "flipped.png")

@@ -29,6 +29,10 @@ class Row:
         """Return this row with one more file."""
         return replace(self, files={**self.files, path: content})
 
+    def coming(self, comes: str, *words: str) -> Row:
+        """Return this row with something else that must come."""
+        return replace(self, comes=comes, words=words)
+
     def telling(self, **facts: Any) -> Row:
         """Return this row with more that its status must say."""
         return replace(self, facts={**self.facts, **facts})
