@@ -122,7 +122,7 @@ class Publishing:
 
     def ready(self) -> None:
         """Return if what is sent now can be screened when it comes back; raises Unavailable with the cure if not."""
-        # Not the examiner of drops: what it has to screen is screened before it is queued, and it may be at work for long.
+        # Not the one of drops: what it screens is screened before it is queued, and it may be at work for long.
         self._examiner.ready()
 
     def busy(self) -> frozenset[str]:
