@@ -109,7 +109,8 @@ class Admission:
     # one drop, or many -----------------------------------------------------------------------------------------------
 
     def _admit(self, claims: Sequence[Claim]) -> None:
-        plans = [plan for claim in claims if (plan := self._plan(claim)) is not None]
+        jobs = self._store.first_of_drops([claim.drop_id for claim in claims])
+        plans = [plan for claim in claims if (plan := self._plan(claim, jobs[claim.drop_id])) is not None]
         if not plans:
             return
         try:
@@ -143,9 +144,8 @@ class Admission:
         else:
             self._ending.close(claim.drop_id)
 
-    def _plan(self, claim: Claim) -> Plan | None:
+    def _plan(self, claim: Claim, job: Job) -> Plan | None:
         """Return what is to be queued for a claim, or None where it was refused, held or is over."""
-        job = self._store.of_drop(claim.drop_id)[0]
         if job.state is not State.WAITING or job.cancel:
             self._settle(claim)
             return None

@@ -10,11 +10,12 @@ import shutil
 import stat
 import sys
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
-from typing import BinaryIO, TypeVar
+from typing import BinaryIO
+
+from service.syncing import side_by_side
 
 # Linux knows renameat2(…, RENAME_NOREPLACE), macOS renamex_np(…, RENAME_EXCL); both are one act of the file system.
 _AT_FDCWD = -100
@@ -25,8 +26,6 @@ _NO_SUCH_RENAME = frozenset({errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EO
 _NO_SUCH_LINK = frozenset({errno.EPERM, errno.EMLINK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP})
 _NO_SUCH_FSYNC = frozenset({errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EBADF})
 # Whoever may write to a share could plant a link or a pipe under the name of a draft.
-_SYNCING_THREADS = 8
-_T = TypeVar("_T")
 _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
@@ -90,7 +89,7 @@ class Disk:
                 draft = draft_of(path)
                 drafts.append((draft, path))
                 opened.append((self._fill_open(draft, data), draft))
-            self._side_by_side(self._fsync_open, opened)
+            side_by_side(self._fsync_open, opened)
         finally:
             for each, _ in opened:
                 os.close(each)
@@ -100,19 +99,7 @@ class Disk:
 
     def fsync_all(self, paths: Sequence[Path]) -> None:
         """Make files, and what was created, renamed and removed in folders, survive a power cut."""
-        self._side_by_side(self.fsync_folder, paths)
-
-    @staticmethod
-    def _side_by_side(sync: Callable[[_T], None], things: Sequence[_T]) -> None:
-        def sync_some(some: Sequence[_T]) -> None:
-            for each in some:
-                sync(each)
-
-        if len(things) < _SYNCING_THREADS:
-            sync_some(things)
-            return
-        with ThreadPoolExecutor(_SYNCING_THREADS, "fsync") as crew:
-            list(crew.map(sync_some, [things[start::_SYNCING_THREADS] for start in range(_SYNCING_THREADS)]))
+        side_by_side(self.fsync_folder, paths)
 
     def _fill_open(self, draft: Path, data: bytes) -> int:
         self._before("write", draft)

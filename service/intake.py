@@ -38,6 +38,8 @@ from service.texts import Texts
 LOG = logging.getLogger(__name__)
 #: After so long (s) of taking in, the inbox is looked at again, for somebody else may have dropped something.
 _STEP_S = 0.5
+#: Where looking is costly, taking in goes on for so many times as long.
+_LOOKS = 10
 #: So many drops at most are taken in one step of disk and store; it keeps every other thread from them.
 _TOGETHER = 64
 
@@ -208,7 +210,7 @@ class Intake:
 
     def _take_in(self, now: float) -> None:
         """Consider what has come up, task by task in turn, until it is time to look again."""
-        until_s = self._monotonic() + _STEP_S
+        until_s = self._monotonic() + max(_STEP_S, _LOOKS * self.look_took_s)
         while self._attention and self._monotonic() < until_s:
             for task in self._attention.tasks():
                 self._consider_all(self._attention.take(task, _TOGETHER), now)

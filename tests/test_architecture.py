@@ -63,6 +63,7 @@ FLOORS: dict[str, float] = {
     "outbox": 4,
     "library": 4,
     "disk": 3,
+    "syncing": 2,
     # library: pure thought; the settings' own rooms build on each other
     "reading": 3,
     "roles": 2.9,

@@ -187,8 +187,8 @@ class Claims:
     def _settle(self, claims: Sequence[Claim]) -> None:
         """Make what was moved survive a power cut, and let the reasons of earlier drops of these names go."""
         sources = {claim.source_of(unit).parent for claim in claims for unit in claim.units}
-        there = [folder for folder in sorted(sources) if folder.is_dir()]
-        self._disk.fsync_all([*there, *(claim.folder for claim in claims if claim.members)])
+        # A file that is surely gone from where it was is surely where it was renamed to: a rename is one act.
+        self._disk.fsync_all([folder for folder in sorted(sources) if folder.is_dir()])
         for claim in claims:
             forget_reason(claim, self._inbox)
 

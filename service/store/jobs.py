@@ -40,6 +40,13 @@ class Jobs(Connection):
         rows = self._rows(SELECT + "WHERE id = ?", (job_id,))
         return job_of(rows[0]) if rows else None
 
+    def first_of_drops(self, drop_ids: Sequence[str]) -> dict[str, Job]:
+        """Return the first row of each of these drops: what stands for the whole of it."""
+        marks = ", ".join("?" * len(drop_ids))
+        first = f'SELECT min(number) FROM jobs WHERE "drop" IN ({marks}) GROUP BY "drop"'
+        rows = self._rows(SELECT + f"WHERE number IN ({first})", drop_ids)
+        return {row["drop"]: job_of(row) for row in rows}
+
     def of_drop(self, drop_id: str) -> list[Job]:
         """Return the drop's jobs in the order written, its batch row first where it has one."""
         return [job_of(row) for row in self._rows(SELECT + 'WHERE "drop" = ? ORDER BY number', (drop_id,))]
