@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -13,7 +14,7 @@ from service.comfy.folders import models_of
 from service.errors import Problem, Rejected
 from service.examination import Input
 from service.job import MediaKind
-from service.reading import Library
+from service.reading import Library, Reading
 from service.soundness import MAX_PASSED, Soundness, soundness_of
 from service.workflow import Bound, Workflow, bind
 
@@ -66,7 +67,7 @@ class Binding:
         prefix = f"reeldrop/{identity}"
         defaults = self._library.defaults
         bound = bind(reading.workflow, cell.settings, cell.seed, references, prefix, defaults, facts)
-        self._judge(reading.workflow, bound, references)
+        self._judge(reading, bound, references)
         settings = {**bound.settings, **_unresolved(cell)}
         return BoundCell(
             cell,
@@ -83,10 +84,10 @@ class Binding:
             ),
         )
 
-    def _judge(self, workflow: Workflow, bound: Bound, references: Mapping[str, str]) -> None:
+    def _judge(self, reading: Reading, bound: Bound, references: Mapping[str, str]) -> None:
         """Raise Rejected unless the graph may run; what differs only in what no rule looks at isn't judged again."""
         known = self._object_info()
-        sound = self._soundness_of(workflow, known) if known is not None and not references else None
+        sound = self._soundness_of(reading.workflow, known) if known is not None and not references else None
         key = sound.key(bound) if sound else None
         if sound is not None and key in sound.passed:
             return
@@ -94,7 +95,7 @@ class Binding:
         if not problems and known is not None:
             problems = preflight.check(bound.graph, known, uploads=set(references.values()))
         if problems:
-            raise Rejected(*problems)
+            raise Rejected(*(_in_the_jobs_words(problem, reading) for problem in problems))
         if sound is not None and key is not None and len(sound.passed) < MAX_PASSED:
             sound.passed.add(key)
 
@@ -122,3 +123,14 @@ def _unresolved(cell: Cell) -> dict[str, Any]:
     if output is not None and output.metadata != "full":
         asked["output"] = {"metadata": output.metadata}
     return asked
+
+
+def _in_the_jobs_words(problem: Problem, reading: Reading) -> Problem:
+    """A value that the job gave is named by its field and its place, not by the node that would have got it."""
+    asked = reading.settings.asked()
+    for name, parameter in reading.workflow.manifest.parameters.declared().items():
+        if name in asked and any(problem.field == f"{to.node}.{to.input}" for to in parameter.to):
+            title = re.sub(r"^At node \S+ \([^)]*\) \S+", name, problem.title)
+            title = re.sub(r", which node .* needs\.$", f", which {name} names.", title)
+            return reading.job.placed([replace(problem, title=title, field=name)], reading.number)[0]
+    return problem

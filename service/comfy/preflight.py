@@ -7,6 +7,7 @@ don't know is let through: node packs bring types and checks of their own, and a
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import PurePosixPath
 from typing import Any
@@ -24,8 +25,9 @@ def check(
 ) -> tuple[Problem, ...]:
     """Given a graph and GET /object_info, return every missing node class, missing model and bad value, in node order.
 
-    Codes: node_missing, model_missing, bad_value. Inputs that take uploaded files aren't checked against the server's
-    list, nor is any value among `uploads`, the references of this job's own files.
+    Of a value, `field` is its node and input, as in "12.sampler_name". Codes: node_missing, model_missing,
+    bad_value. Inputs that take uploaded files aren't checked against the server's list, nor is any value among
+    `uploads`, the references of this job's own files.
     """
     problems: list[Problem] = []
     outputs = [str(node_id) for node_id, node in graph.items() if _is_output(node, object_info)]
@@ -55,7 +57,8 @@ def _check_node(
     if not isinstance(info, Mapping):
         yield _node_missing(class_type)
     elif uploads is not None:
-        yield from _check_inputs(f"node {node_id} ({class_type})", class_type, node["inputs"], info, uploads)
+        for found in _check_inputs(f"node {node_id} ({class_type})", class_type, node["inputs"], info, uploads):
+            yield replace(found, field=f"{node_id}.{found.field}")
 
 
 def _check_inputs(
@@ -65,9 +68,11 @@ def _check_inputs(
         for name, raw in _inputs(info, section):
             value = given.get(name)
             if name in given and not (isinstance(value, str) and value in uploads):
-                yield from _check_value(at, class_type, name, value, spec_of(class_type, name, raw))
+                for found in _check_value(at, class_type, name, value, spec_of(class_type, name, raw)):
+                    yield replace(found, field=name)
             elif name not in given and section == "required":
-                yield _bad(f"At {at} the input {name} is missing.", "Connect it or give it a value.")
+                missing = _bad(f"At {at} the input {name} is missing.", "Connect it or give it a value.")
+                yield replace(missing, field=name)
 
 
 def _inputs(info: Mapping[str, Any], section: str) -> Iterator[tuple[str, Any]]:
