@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-import ctypes
 import errno
 import hashlib
 import os
 import shutil
 import stat
-import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from functools import cache
 from pathlib import Path
 from typing import BinaryIO
 
+from service.renaming import exclusive_rename
 from service.syncing import side_by_side
 
-# Linux knows renameat2(…, RENAME_NOREPLACE), macOS renamex_np(…, RENAME_EXCL); both are one act of the file system.
-_AT_FDCWD = -100
-_RENAME_NOREPLACE = 1
-_RENAME_EXCL = 4
 # What a file system answers that lacks an operation: NFS says EINVAL to RENAME_NOREPLACE, FAT says EPERM to links.
 _NO_SUCH_RENAME = frozenset({errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP})
 _NO_SUCH_LINK = frozenset({errno.EPERM, errno.EMLINK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP})
@@ -220,7 +214,7 @@ class Disk:
 
     def _rename_exclusively(self, source: Path, target: Path, moving: os.stat_result) -> bool:
         self._before("rename", source)
-        failed = _exclusive_rename()(os.fsencode(source), os.fsencode(target))
+        failed = exclusive_rename()(os.fsencode(source), os.fsencode(target))
         if not failed or _has_moved(moving, source, target):
             return True
         if failed == errno.EEXIST and _is(moving, target):
@@ -295,18 +289,3 @@ def _is(moving: os.stat_result, path: Path) -> bool:
         same_content = (moving.st_size, moving.st_mtime_ns) == (found.st_size, found.st_mtime_ns)
         return os.path.samestat(moving, found) and same_content
     return False
-
-
-@cache
-def _exclusive_rename() -> Callable[[bytes, bytes], int]:
-    """Return the system's rename that never replaces: called with two paths it gives 0 or the error number."""
-    library = ctypes.CDLL(None, use_errno=True)
-    try:
-        if sys.platform == "darwin":
-            act, flag = library.renamex_np, ctypes.c_uint(_RENAME_EXCL)
-            return lambda source, target: ctypes.get_errno() if act(source, target, flag) else 0
-        act, flag = library.renameat2, ctypes.c_uint(_RENAME_NOREPLACE)
-    except AttributeError:
-        return lambda _source, _target: errno.ENOSYS
-    here = ctypes.c_int(_AT_FDCWD)
-    return lambda source, target: ctypes.get_errno() if act(here, source, here, target, flag) else 0

@@ -18,22 +18,20 @@ from service.disk import Disk
 from service.drops import Candidate
 from service.earlier import Earlier
 from service.ending import Ending
-from service.errors import Problem, internal_problem
+from service.errors import Problem
 from service.followers import Followers
 from service.inbox.claim import Claims
 from service.inbox.look import Changes, Listing
 from service.inbox.lookup import Lookup
-from service.job import Hold
 from service.named_media import NamedMedia
 from service.orders import Orders
 from service.pairing import Pairing
 from service.reading import Library
-from service.register import SHARED_HOLD_FILES, Register
-from service.settling import FileFacts
+from service.register import Register
 from service.sightings import Sightings
 from service.stillness import Stillness
-from service.store import utc_now
 from service.texts import Texts
+from service.waiting import Waiting
 
 LOG = logging.getLogger(__name__)
 #: After so long (s) of taking in, the inbox is looked at again, for somebody else may have dropped something.
@@ -103,12 +101,8 @@ class Intake:
         )
         self._folder_changed_s: dict[str, float] = {}
         self._media_changed_ns = 0
-        #: Deciding files of drops that wait for media, and of drops whose files say that they are paused.
-        self._missing: set[str] = set()
-        self._paused: set[str] = set()
+        self._waiting = Waiting(register, self._sightings, self._agenda, self._listing.facts, config.watch)
         self._left_seen: set[str] = set()
-        #: Deciding files over which we stumbled; told once for as long as they stay the same.
-        self._faults: dict[str, FileFacts | None] = {}
         #: What the newest look cost, in seconds of a core.
         self.look_took_s = 0.0
         #: When a look last found something new on the caller's clock, None for never.
@@ -185,8 +179,7 @@ class Intake:
         for path in vanished:
             self._named.forget(path)
             self._agenda.drop(path)
-            self._missing.discard(path)
-            self._paused.discard(path)
+            self._waiting.forget(path)
             self._texts.forget(path)
         for path in self._sightings.vanish(vanished):
             self._left_seen.add(path)
@@ -197,9 +190,11 @@ class Intake:
         media_changed_ns = self._lookup.media_changed_ns()
         if media_changed_ns != self._media_changed_ns:
             self._media_changed_ns = media_changed_ns
-            self._attention.call(self._missing)
+            self._attention.call(self._waiting.for_media)
         elif changes.folders:
-            self._attention.call([path for path in self._missing if path.rpartition("/")[0] in changes.folders])
+            self._attention.call(
+                [path for path in self._waiting.for_media if path.rpartition("/")[0] in changes.folders]
+            )
 
     def _waits_for_quiet(self) -> bool:
         """Tell whether media alone still waits for its folder to be quiet."""
@@ -223,14 +218,14 @@ class Intake:
             try:
                 found = self._consider(candidate, now)
             except OSError as trouble:
-                self._hold_for_trouble(candidate, trouble, now)
+                self._waiting.hold_for_trouble(candidate, trouble, now)
             except sqlite3.Error:
                 # Without its database nothing more can be said of any drop.
                 raise
             except Exception:  # a fault of ours holds the drop, never the daemon
-                if self._is_new_fault(candidate.members[0]):
+                if self._waiting.is_new_fault(candidate.members[0]):
                     LOG.exception("%s: a fault in Reeldrop while looking at it", candidate.members[0])
-                self._hold_for_our_fault(candidate.members[0], now)
+                self._waiting.hold_for_our_fault(candidate.members[0], now)
             else:
                 ready += [found] if found else []
         if ready:
@@ -258,31 +253,13 @@ class Intake:
         if isinstance(verdict, Ready):
             paused = self._control.hold_of(candidate.task)
             if paused is None:
-                self._missing.discard(first)
-                self._paused.discard(first)
+                self._waiting.release(first)
                 return verdict
             verdict = Later(None, paused)
         if candidate.kind != "media":
             self._sightings.see(candidate, now)
-        self._note(candidate, verdict, now)
+        self._waiting.note(candidate, verdict, now)
         return None
-
-    def _note(self, candidate: Candidate, later: Later, now: float) -> None:
-        first = candidate.members[0]
-        if later.seconds is not None:
-            self._agenda.set(first, now + later.seconds)
-        if later.hold is None:
-            return
-        if later.hold.code == "media_missing":
-            self._missing.add(first)
-        seen = self._sightings.known(first)
-        if later.hold.code == "paused" and len(self._paused) >= SHARED_HOLD_FILES and first not in self._paused:
-            # A hold that many share isn't written to all of their files.
-            return
-        if later.hold.code == "paused":
-            self._paused.add(first)
-        seen = seen or self._sightings.see(candidate, now)
-        self._register.hold(seen.job, later.hold)
 
     def _folder_still_s(self, candidate: Candidate, now: float) -> float:
         if candidate.folder is None:
@@ -303,36 +280,12 @@ class Intake:
                     self._claim([each], now)
                 return
             [path] = candidates
-            if self._is_new_fault(path):
+            if self._waiting.is_new_fault(path):
                 LOG.exception("%s: a fault in Reeldrop while taking it", path)
-            self._hold_for_our_fault(path, now)
+            self._waiting.hold_for_our_fault(path, now)
             return
         for path, trouble in failed.items():
             if trouble is not None:
-                self._hold_for_trouble(candidates[path], trouble, now)
+                self._waiting.hold_for_trouble(candidates[path], trouble, now)
             else:
                 self._agenda.set(path, now + self._config.watch.quiet_seconds_local)
-
-    # what goes wrong -------------------------------------------------------------------------------------------------
-
-    def _hold_for_trouble(self, candidate: Candidate, trouble: OSError, now: float) -> None:
-        """A drop that can't be read or moved never stops those that come after it."""
-        seen = self._sightings.see(candidate, now)
-        name = candidate.members[0].rpartition("/")[2]
-        title = f"{name} can't be taken: {trouble.strerror or trouble}."
-        fix = "Give Reeldrop's user the right to read and move it, or drop a copy."
-        self._register.hold(seen.job, Hold("not_readable", title, fix, utc_now()))
-        self._agenda.set(candidate.members[0], now + self._config.watch.rescan_seconds)
-
-    def _is_new_fault(self, path: str) -> bool:
-        """Tell whether we stumble over this file for the first time since it changed."""
-        facts = self._listing.facts(path)
-        is_new = self._faults.get(path, 0) != facts
-        self._faults[path] = facts
-        return is_new
-
-    def _hold_for_our_fault(self, path: str, now: float) -> None:
-        if seen := self._sightings.known(path):
-            fault = internal_problem("looking at it")
-            self._register.hold(seen.job, Hold(fault.code, fault.title, fault.fix, utc_now()))
-        self._agenda.set(path, now + self._config.watch.rescan_seconds)

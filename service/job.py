@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -33,6 +34,20 @@ MOVES: dict[State, frozenset[State]] = {
 
 LIVE = frozenset({State.WAITING, State.QUEUED, State.RUNNING})
 ENDED = frozenset(State) - LIVE
+
+
+def batch_state(states: Collection[State]) -> State:
+    """Return what a batch is by its jobs: done if all are, cancelled if only such are missing, else failed."""
+    found = set(states)
+    if found & {State.RUNNING} or (found & {State.QUEUED} and found & ENDED):
+        return State.RUNNING
+    if State.QUEUED in found:
+        return State.QUEUED
+    if State.WAITING in found:
+        return State.WAITING
+    if found == {State.DONE}:
+        return State.DONE
+    return State.CANCELLED if found <= {State.DONE, State.CANCELLED} else State.FAILED
 
 
 class MediaKind(StrEnum):

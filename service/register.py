@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from itertools import count
 from typing import Any
 
 from service.foreign import without_paths
-from service.job import ENDED, Drop, Hold, Job, State
+from service.job import ENDED, Drop, Hold, Job, State, batch_state
 from service.naming import clean, fold, nth, numbered
 from service.outbox import Outbox
 from service.rows import sound
@@ -272,20 +272,6 @@ class Register:
         if state is batch.state:
             return self.store.change(batch_id, **values)
         return self.store.move(batch_id, state, **values)
-
-
-def batch_state(states: Collection[State]) -> State:
-    """Return what a batch is by its jobs: done if all are, cancelled if only such are missing, else failed."""
-    found = set(states)
-    if found & {State.RUNNING} or (found & {State.QUEUED} and found & ENDED):
-        return State.RUNNING
-    if State.QUEUED in found:
-        return State.QUEUED
-    if State.WAITING in found:
-        return State.WAITING
-    if found == {State.DONE}:
-        return State.DONE
-    return State.CANCELLED if found <= {State.DONE, State.CANCELLED} else State.FAILED
 
 
 def _status_of(job: Job) -> str:

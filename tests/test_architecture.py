@@ -43,6 +43,7 @@ FLOORS: dict[str, float] = {
     "claim_reading": 6.7,
     "consideration": 6.7,
     "orders": 6.8,
+    "waiting": 6.8,
     "claiming": 6.8,
     "examination": 6,
     "uploads": 6,
@@ -64,6 +65,7 @@ FLOORS: dict[str, float] = {
     "library": 4,
     "disk": 3,
     "syncing": 2,
+    "renaming": 2,
     # library: pure thought; the settings' own rooms build on each other
     "reading": 3,
     "roles": 2.9,

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from service.disk import Disk, draft_of
-from service.inbox.giveback import clear_folder, finish_return, forget_reason, put_back, remove
+from service.inbox.giveback import clear_folder, finish_return, forget_reason, put_back
 from service.inbox.look import facts_of
 from service.inbox.record import RECORD, Claim, Member, Unit, encode, entries_of, read_claim
 from service.inbox.takeback import check_returned, gone, has_more, is_as_seen, looks_as_seen, record_of
@@ -127,10 +127,6 @@ class Claims:
     def put_back(self, claim: Claim) -> None:
         """Move the files back to where they were dropped (to rejected where that name is taken); the claim goes."""
         put_back(claim, self._inbox)
-
-    def drop(self, claim: Claim) -> None:
-        """Remove a claim that holds no dropped file any more; raises ValueError if it does."""
-        remove(claim)
 
     # the steps of taking ---------------------------------------------------------------------------------------------
 

@@ -8,7 +8,7 @@ from contextlib import suppress
 import pytest
 
 from service.inbox.claim import ClaimLost, Claims, MembersChanged
-from service.inbox.giveback import give_back
+from service.inbox.giveback import give_back, remove
 from tests.inbox.world import ABILITIES, JOB, PICTURE, STRANGE, Fuel, Stopped, World, stops
 
 REASON = "prompt is missing.\n\nTo try again: correct it and move the files up."
@@ -83,7 +83,7 @@ def test_a_drop_without_files_has_a_claim_too(world):
     claims = world.claims()
     [again] = claims.resume()
     assert again.record["job"] == "j1"
-    claims.drop(again)
+    remove(again)
     assert world.claim_folders() == []
 
 
@@ -454,7 +454,7 @@ def test_a_claim_that_holds_a_users_file_is_never_removed(world):
     world.drop(JOB)
     claims = world.claims()
     with pytest.raises(ValueError, match=r"harbour\.yaml"):
-        claims.drop(claims.make("d1", world.members(JOB)))
+        remove(claims.make("d1", world.members(JOB)))
 
 
 def test_files_that_are_gone_from_a_claim_are_not_missed(world):
