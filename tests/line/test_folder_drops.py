@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.faults.proxy import Proxy
 from tests.line.world import World, photo
 from tests.media.drawing import clip
 from tests.workflows import with_shipped
@@ -213,3 +214,71 @@ def test_a_link_among_the_media_of_a_folder_is_named_and_the_folder_waits(world:
         (folder / "cat.jpg").unlink()
         world.drop("image-to-video/cat/cat.jpg", PHOTO)
         assert ended(world, "image-to-video/cat")["state"] == "done"
+
+
+def test_a_cancelled_folder_is_taken_back_whole_by_retry(tmp_path: Path, engine_outside: str):
+    with Proxy(engine_outside) as proxy, World(tmp_path, proxy.url) as world:
+        proxy.freeze()
+        drop_folder(world, "image-to-video/cat", {"job.yaml": TINY, "deep/cat.jpg": PHOTO, "notes.pdf": b"%PDF"})
+        world.until_state("image-to-video/cat", "queued", "running")
+        world.drop("image-to-video/cat.cancel", "")
+        world.until_returned("rejected/image-to-video/cat.reason.txt")
+        proxy.thaw()
+        # What somebody put beside it there comes along.
+        (world.config.inbox_dir / "rejected/image-to-video/cat/mine.txt").write_text("why?")
+        assert world.app is not None
+        world.app.retrial.retry("image-to-video/cat")
+        status = world.until_state("image-to-video/cat", "done")
+        assert (status["attempt"], inputs(status)) == (2, {"image": "deep/cat.jpg"})
+        world.until_returned("done/image-to-video/cat/mine.txt")
+    assert set(below(world, "done/image-to-video/cat")) == {"job.yaml", "deep/cat.jpg", "notes.pdf", "mine.txt"}
+    assert not below(world, "rejected")
+
+
+def test_a_waiting_folder_that_is_taken_away_takes_its_status_with_it(world: World):
+    with world:
+        folder = drop_folder(world, "image-to-video/cat", {"job.yaml": TINY})
+        world.until_hold("image-to-video/cat", "media_missing")
+        folder.rename(world.folder / "taken away")
+        status = world.config.output_dir / "image-to-video/cat.status.json"
+        world.until(lambda: not status.exists(), "the end of its status")
+
+
+def test_a_folder_that_is_copied_under_a_hidden_or_temporary_name_starts_when_it_is_renamed(world: World):
+    with world:
+        folders = [drop_folder(world, f"text-to-video/{name}", {"job.yaml": f"prompt: a cup\n{TINY}"})
+                   for name in (".cup", "cat.v2.tmp", "trip/_UNPACK_mug")]  # fmt: skip
+        world.drop("text-to-video/first.yaml", f"prompt: a cup\n{TINY}")
+        assert ended(world, "text-to-video/first")["state"] == "done"
+        assert all(folder.is_dir() for folder in folders)
+        for folder, name in zip(folders, ("cup", "cat.v2", "mug"), strict=True):
+            folder.rename(folder.with_name(name))
+        for path in ("cup", "cat.v2", "trip/mug"):
+            assert ended(world, f"text-to-video/{path}")["state"] == "done"
+            world.until_returned(f"done/text-to-video/{path}/job.yaml")
+
+
+def test_of_two_folders_within_each_other_the_outer_one_is_the_drop(world: World):
+    with world:
+        drop_folder(world, "text-to-video/outer", {
+            "job.yaml": f"prompt: a cup\n{TINY}", "inner/job.yaml": "prompt: never", "job.json": "{}",
+            "more.yaml": "prompt: never", "sea.txt": "never", "nobody.cancel": "",
+        })  # fmt: skip
+        assert ended(world, "text-to-video/outer")["settings"]["prompt"] == "a cup"
+        world.until_returned("done/text-to-video/outer/inner/job.yaml")
+    assert world.outbox() == ["text-to-video/outer.mp4", "text-to-video/outer.status.json"]
+    kept = {"job.yaml", "inner/job.yaml", "job.json", "more.yaml", "sea.txt"}
+    assert set(below(world, "done/text-to-video/outer")) == kept
+
+
+def test_a_picture_that_changes_in_its_claim_fails_the_job(tmp_path: Path, engine_outside: str):
+    with Proxy(engine_outside) as proxy, World(tmp_path, proxy.url) as world:
+        proxy.freeze()
+        drop_folder(world, "image-to-video/cat", {"job.yaml": TINY, "cat.jpg": PHOTO})
+        world.until_state("image-to-video/cat", "queued")
+        [held] = (world.config.inbox_dir / ".reeldrop/claims").glob("*/dropped/cat.jpg")
+        held.write_bytes(photo((80, 64)))
+        proxy.thaw()
+        status = ended(world, "image-to-video/cat")
+        assert (status["state"], status["error"]["code"]) == ("failed", "media_changed")
+        world.until_returned("rejected/image-to-video/cat/cat.jpg")
