@@ -107,9 +107,14 @@ class Ending:
         where: Literal["done", "rejected"] = "rejected" if missing else "done"
         text = reason(claim.record, wrong, missing, total, self._retry_name(wrong)) if missing else None
         if claim.members:
-            plan_return(claim, self._inbox, where, text)
-            # Before a file moves: whoever dies in between knows from this where they went, and `retry` finds them.
-            self._store.mark_drop(claim.drop_id, record=claim.record)
+            # Whoever dies in between knows from this where the files went, and `retry` finds them.
+            plan_return(
+                claim,
+                self._inbox,
+                where,
+                text,
+                lambda record: self._store.mark_drop(claim.drop_id, record=record),
+            )
         return give_back(claim, self._inbox, where, text).relative_to(self._inbox).as_posix()
 
     def _retry_name(self, wrong: Sequence[Job]) -> str | None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any
 
 from service.ending import Ending
 from service.errors import Problem, error_of
@@ -43,7 +44,7 @@ def recover(
     in_folders = {claim.drop_id for claim in resumed} | {path.name.rpartition(".")[0] for path in claims.unresumed}
     for drop in store.claimed_drops():
         if drop.id not in in_folders:
-            _close_without_claim(drop, store, register, ending)
+            _close_without_claim(drop, claims.returned.get(drop.id) or drop.record, store, register, ending)
     for folder in claims.unresumed:
         _hold_unresumed(folder.name.rpartition(".")[0], store, register)
     for claim in resumed:
@@ -80,7 +81,9 @@ def _hold_unresumed(drop_id: str, store: Store, register: Register) -> None:
             register.hold(job.id, Hold("claim_odd", title, fix, utc_now()))
 
 
-def _close_without_claim(drop: Drop, store: Store, register: Register, ending: Ending) -> None:
+def _close_without_claim(
+    drop: Drop, record: Mapping[str, Any] | None, store: Store, register: Register, ending: Ending
+) -> None:
     """Judge a drop that is claimed by its row alone: its files are back, or somebody has taken them away."""
     jobs = store.of_drop(drop.id)
     if any(job.state is State.WAITING for job in jobs):
@@ -95,8 +98,8 @@ def _close_without_claim(drop: Drop, store: Store, register: Register, ending: E
             register.move(job.id, State.FAILED, eta_seconds=None, error=error_of([_CLAIM_GONE]))
     # The files of what had ended were on their way back when we stopped; resuming the claims has brought them there.
     register.recall([drop.id])
-    folder = (drop.record or {}).get("returning", {}).get("folder")
-    ending.settle(drop.id, folder or "resumed", drop.record if folder else None)
+    folder = (record or {}).get("returning", {}).get("folder")
+    ending.settle(drop.id, folder or "resumed", record if folder else None)
 
 
 def _keep(claim: Claim, store: Store, register: Register, ending: Ending) -> None:

@@ -56,6 +56,8 @@ class Claims:
         self._root = inbox / ".reeldrop" / "claims"
         #: Claims that resume() could not bring to an end, with the reason; their files are safe in these folders.
         self.unresumed: dict[Path, str] = {}
+        #: The records of the drops whose files resume() has returned.
+        self.returned: dict[str, dict[str, Any]] = {}
 
     def make(self, drop_id: str, members: Sequence[Member], folder: str | None = None, **record: Any) -> Claim:
         """
@@ -275,6 +277,7 @@ class Claims:
         stage = claim.record["stage"]
         if stage == "returning":
             finish_return(claim, self._inbox)
+            self.returned[claim.drop_id] = claim.record
             return None
         if stage == "claimed":
             for member in claim.held():

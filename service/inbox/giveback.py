@@ -5,11 +5,11 @@ from __future__ import annotations
 import errno
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from itertools import count
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from service.disk import Disk, draft_of
 from service.inbox.record import RECORD, Claim
@@ -45,10 +45,24 @@ def give_back(claim: Claim, inbox: Path, where: Where, reason: str | None) -> Pa
     return inbox / folder
 
 
-def plan_return(claim: Claim, inbox: Path, where: Where, reason: str | None) -> None:
-    """Choose where a claim's files go and save that in its record, without moving any; a plan that stands is kept."""
-    if claim.record.get("returning", {}).get("where") != where:
-        _intend(claim, inbox, where, reason if where == "rejected" else None)
+def plan_return(
+    claim: Claim,
+    inbox: Path,
+    where: Where,
+    reason: str | None,
+    before: Callable[[dict[str, Any]], None] = lambda _record: None,
+) -> None:
+    """
+    Choose where a claim's files go and save that in its record, without moving any; a plan that stands is kept.
+
+    `before` is given the record first: once claim.json says it, whoever finds it after a crash moves the files.
+    """
+    if claim.record.get("returning", {}).get("where") == where:
+        before(claim.record)
+        return
+    changes = _intention(claim, inbox, where, reason if where == "rejected" else None)
+    before(claim.record | changes)
+    claim.rewrite(**changes)
 
 
 def put_back(claim: Claim, inbox: Path) -> None:
@@ -125,12 +139,16 @@ def send_after(inbox: Path, path: str, folder: str, disk: Disk) -> str:
 
 def _intend(claim: Claim, inbox: Path, where: Where, reason: str | None) -> None:
     """Choose a folder where every name is free, and save that this is where the files go."""
+    claim.rewrite(**_intention(claim, inbox, where, reason))
+
+
+def _intention(claim: Claim, inbox: Path, where: Where, reason: str | None) -> dict[str, Any]:
     base = inbox / where / claim.home
     names = [unit.name for unit in claim.held_units()] + ([_reason_name(claim)] if reason else [])
     folder = next(folder for folder in _folders(base, claim.name) if not any(map(os.path.lexists, _in(folder, names))))
     inodes = {unit.path: claim.place_of(unit).lstat().st_ino for unit in claim.held_units()}
     plan = {"where": where, "folder": folder.relative_to(inbox).as_posix(), "reason": reason, "inodes": inodes}
-    claim.rewrite(stage="returning", returning=plan)
+    return {"stage": "returning", "returning": plan}
 
 
 def _folders(base: Path, name: str) -> Iterator[Path]:

@@ -60,6 +60,8 @@ POINTS = [
     ("video", r"after 2 rename to .*claims/ID/claim\.json", "a video's picture found and saved, not named"),
     ("retry", "after 1 store.transaction of _name", "taken back, the picture that it names still away"),
     ("retry", r"after 1 rename to new inbox/image-to-video/blue\.jpg", "all taken back, nothing examined"),
+    ("retry", "before 1 store.mark_drop record", "done, and where its files go still what it was before"),
+    ("retry", "after 1 store.mark_drop record", "done, where its files go in the database alone"),
     ("cancel", "before 1 store.transaction of ask_to_cancel", "seen with an order that nobody has heard"),
     ("cancel", "after 1 unlink inbox/.*/cup.cancel", "to be cancelled, and the order gone"),
     ("cancel", r"after 1 rename to .*claims/ID/dropped$", "to be cancelled, and claimed for that"),

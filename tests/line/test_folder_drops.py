@@ -60,6 +60,7 @@ def test_a_folder_becomes_one_video_and_returns_as_a_whole(world: World):
         "cat.jpg": PHOTO,
         "notes/read me.pdf": b"%PDF-1.7",
         ".DS_Store": b"\0\0\0\1Bud1",
+        "cat (Ann's conflicted copy 2026-11-22).jpg": PHOTO,
     }
     with world:
         drop_folder(world, "image-to-video/trip/rome/cat", files)
