@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import logging
+import threading
+import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from uuid import uuid4
 
@@ -285,10 +288,21 @@ def test_a_queued_job_whose_cancelling_a_crash_cut_short_is_not_sent(world: Worl
 @pytest.mark.parametrize("fuel", ["before 1 interrupt", "after 1 interrupt", "before 1 store.move cancelled"])
 def test_a_kill_between_the_asking_and_the_end_forgets_nothing(tmp_path: Path, engine_outside: str, fuel: str):
     scene = Scene(tmp_path, "shown", engine_outside)
-    mark = tmp_path / "outbox" / "text-to-video" / "cup.cancel"
-    mark.parent.mkdir(parents=True)
-    mark.touch()
+    folder = tmp_path / "outbox" / "text-to-video"
+
+    def cancel_once_it_runs() -> None:
+        end = time.monotonic() + 25
+        while time.monotonic() < end:
+            with suppress(FileNotFoundError):
+                if '"state": "running"' in (folder / "cup.status.json").read_text(encoding="utf-8"):
+                    (folder / "cup.cancel").touch()
+                    return
+            time.sleep(0.01)
+
+    user = threading.Thread(target=cancel_once_it_runs)
+    user.start()
     life = scene.run(fuel)
+    user.join()
     assert life.killed, f"ended with {life.code}; last effect: {life.last}"
     scene.finish()
     assert scene.states() == {"cup": "cancelled"}
