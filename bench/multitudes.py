@@ -62,7 +62,7 @@ def measure_lying(files: int, seconds: float) -> list[Figure]:
 
 
 def _job(number: int) -> str:
-    return f"prompt: a fishing harbour at dawn, slow pan, film grain, take {number}\nseed: {number}\n{TINY}"
+    return f"prompt: a fishing harbour at dawn, slow pan, film grain, take {number}\nseed: {number}\n"
 
 
 def _until_queued(site: Site, daemon: Process, jobs: int) -> int:

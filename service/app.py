@@ -98,6 +98,9 @@ class App(Rooms):
 
     def _pause_s(self, due_s: float | None) -> float:
         """Return how long to wait for an event before the next look; looking stays a small part of our time."""
+        if due_s == 0.0:
+            # Drops are waiting to be taken in; that took its time, and looking only a part of it.
+            return 0.0
         changed_s = self.intake.changed_s
         return next_look_s(
             polling=self.watch.mode.name == "polling",

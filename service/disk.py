@@ -76,40 +76,19 @@ class Disk:
 
         The folders must be there. Syncing side by side lets the file system commit many files in one go.
         """
-        drafts: list[tuple[Path, Path]] = []
-        opened: list[tuple[int, Path]] = []
-        try:
-            for path, data in files:
-                draft = draft_of(path)
-                drafts.append((draft, path))
-                opened.append((self._fill_open(draft, data), draft))
-            side_by_side(self._fsync_open, opened)
-        finally:
-            for each, _ in opened:
-                os.close(each)
-        for draft, path in drafts:
+        drafts = [(draft_of(path), path, data) for path, data in files]
+        side_by_side(lambda draft: self._fill(draft[0], draft[2], durable=True), drafts)
+        for draft, path, _ in drafts:
             self.rename(draft, path)
         self.fsync_all(sorted({path.parent for path, _ in files}))
+
+    def make_folders_in(self, folders: Sequence[Path]) -> None:
+        """Make many folders in one that is there; they survive a power cut once the caller has synced that one."""
+        side_by_side(self.make_folder, folders)
 
     def fsync_all(self, paths: Sequence[Path]) -> None:
         """Make files, and what was created, renamed and removed in folders, survive a power cut."""
         side_by_side(self.fsync_folder, paths)
-
-    def _fill_open(self, draft: Path, data: bytes) -> int:
-        self._before("write", draft)
-        opened = os.open(draft, _NEW_FILE, 0o666)
-        try:
-            with os.fdopen(opened, "wb", closefd=False) as file:
-                file.write(data)
-        except OSError:
-            os.close(opened)
-            draft.unlink(missing_ok=True)
-            raise
-        return opened
-
-    def _fsync_open(self, opened: tuple[int, Path]) -> None:
-        self._before("fsync", opened[1])
-        os.fsync(opened[0])
 
     def create(self, path: Path, data: bytes) -> None:
         """Put these bytes durably at a path where nothing is; raises FileExistsError and leaves what is there."""
@@ -195,11 +174,15 @@ class Disk:
     def _fill(self, draft: Path, data: bytes, *, durable: bool) -> None:
         self._before("write", draft)
         try:
-            with _new_file(draft) as file:
-                file.write(data)
-                file.flush()
+            opened = os.open(draft, _NEW_FILE, 0o666)
+            try:
+                left = memoryview(data)
+                while left:
+                    left = left[os.write(opened, left) :]
                 if durable:
-                    os.fsync(file.fileno())
+                    os.fsync(opened)
+            finally:
+                os.close(opened)
         except OSError:
             draft.unlink(missing_ok=True)
             raise

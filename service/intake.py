@@ -37,9 +37,11 @@ LOG = logging.getLogger(__name__)
 #: After so long (s) of taking in, the inbox is looked at again, for somebody else may have dropped something.
 _STEP_S = 0.5
 #: Where looking is costly, taking in goes on for so many times as long.
-_LOOKS = 10
+_LOOKS = 20
 #: So many drops at most are taken in one step of disk and store; it keeps every other thread from them.
-_TOGETHER = 64
+_TOGETHER = 256
+#: After a group the others get a turn: who takes a lock again at once is never overtaken by those that wait for it.
+_TURN_S = 0.002
 
 
 class Intake:
@@ -205,16 +207,16 @@ class Intake:
 
     def _take_in(self, now: float) -> None:
         """Consider what has come up, task by task in turn, until it is time to look again."""
+        self._waiting.begin_step()
         until_s = self._monotonic() + max(_STEP_S, _LOOKS * self.look_took_s)
         while self._attention and self._monotonic() < until_s:
             for task in self._attention.tasks():
                 self._consider_all(self._attention.take(task, _TOGETHER), now)
+                time.sleep(_TURN_S)
 
     def _consider_all(self, candidates: Sequence[Candidate], now: float) -> None:
         ready: list[Ready] = []
-        # What can be claimed at once is shown when it is queued; a status file for a moment is a file too many.
-        self._see_all([each for each in candidates if each.kind != "media" and not self._is_whole(each)], now)
-        for candidate in candidates:
+        for candidate in self._waiting.see_unsettled(candidates, self._stillness.is_whole, now):
             try:
                 found = self._consider(candidate, now)
             except OSError as trouble:
@@ -230,17 +232,6 @@ class Intake:
                 ready += [found] if found else []
         if ready:
             self._claim(ready, now)
-
-    def _is_whole(self, candidate: Candidate) -> bool:
-        return self._stillness.is_whole(candidate.members[0])
-
-    def _see_all(self, candidates: Sequence[Candidate], now: float) -> None:
-        try:
-            self._sightings.see_all(candidates, now)
-        except sqlite3.Error:
-            raise
-        except Exception:  # of one among them: each is then seen by itself
-            LOG.debug("several drops can't be recorded together", exc_info=True)
 
     def _consider(self, candidate: Candidate, now: float) -> Ready | None:
         first = candidate.members[0]

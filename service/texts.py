@@ -52,8 +52,17 @@ class Texts:
         raise Rejected(*known.job)
 
     def _text(self, path: str) -> bytes:
-        with open(self._inbox / path, "rb", opener=_open_itself) as file:
-            return file.read(_JOB_FILE_BYTES + 1)
+        # A link or a pipe that has taken the file's place since the look is not followed and not waited for.
+        opened = os.open(self._inbox / path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        try:
+            parts = []
+            left = _JOB_FILE_BYTES + 1
+            while left > 0 and (part := os.read(opened, left)):
+                parts.append(part)
+                left -= len(part)
+            return b"".join(parts)
+        finally:
+            os.close(opened)
 
     def _parse(self, candidate: Candidate, text: bytes) -> JobFile | tuple[Problem, ...]:
         try:
@@ -65,8 +74,3 @@ class Texts:
 def word_of(candidate: Candidate) -> str:
     """Return how the word of a drop is read: "job_file", "text", "media" or "again"."""
     return "job_file" if candidate.kind == "folder" else candidate.kind
-
-
-def _open_itself(path: str, flags: int) -> int:
-    # A link or a pipe that has taken the file's place since the look is not followed and not waited for.
-    return os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)

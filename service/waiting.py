@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import logging
+import sqlite3
+from collections.abc import Callable, Sequence
 
 from service.agenda import Agenda
 from service.config_keys import Watch
@@ -14,6 +16,11 @@ from service.register import SHARED_HOLD_FILES, Register
 from service.settling import FileFacts
 from service.sightings import Sightings
 from service.store import utc_now
+
+LOG = logging.getLogger(__name__)
+#: So many drops that aren't whole yet are shown in one step, the others after this (s).
+_MOST_SHOWN = 256
+_SHOWN_LATER_S = 1.0
 
 
 class Waiting:
@@ -36,8 +43,42 @@ class Waiting:
         self.for_media: set[str] = set()
         #: Deciding files of drops whose status files say that they are paused.
         self._paused: set[str] = set()
+        #: How many drops that aren't whole were shown in this step.
+        self._shown = 0
         #: Deciding files over which we stumbled, as they were then.
         self._faults: dict[str, FileFacts | None] = {}
+
+    def begin_step(self) -> None:
+        """Begin a step of the intake: drops that aren't whole are shown anew, up to a limit."""
+        self._shown = 0
+
+    def see_unsettled(
+        self, candidates: Sequence[Candidate], is_whole: Callable[[str], bool], now: float
+    ) -> list[Candidate]:
+        """
+        Give drops that aren't whole yet their rows and status files, and return those that are to be considered.
+
+        What can be claimed at once is shown when it is queued. Of thousands that have just come, the first are shown
+        now, the others in a moment, when most of them are whole: a status file for an instant is a file too many.
+        """
+        new = (each for each in candidates if each.kind != "media" and self._sightings.known(each.members[0]) is None)
+        unsettled = [each for each in new if not is_whole(each.members[0])]
+        room = max(0, _MOST_SHOWN - self._shown)
+        self._shown += len(unsettled[:room])
+        self._see_all(unsettled[:room], now)
+        later = {each.members[0] for each in unsettled[room:]}
+        for path in later:
+            self._agenda.set(path, now + _SHOWN_LATER_S)
+        return [each for each in candidates if each.members[0] not in later]
+
+    def _see_all(self, candidates: Sequence[Candidate], now: float) -> None:
+        try:
+            self._sightings.see_all(candidates, now)
+        except sqlite3.Error:
+            # Without its database nothing more can be said of any drop.
+            raise
+        except Exception:  # of one among them: each is then seen by itself
+            LOG.debug("several drops can't be recorded together", exc_info=True)
 
     def release(self, path: str) -> None:
         """Let go of a drop that waits for nothing any more."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import deque
 
 import click
 from rich.console import Console
@@ -23,6 +24,8 @@ _COLOURS = {
 }
 _BAR_CELLS = 24
 _SHOWN = 20
+#: Of so many jobs that ended it is known what was said, so that it isn't said twice.
+_REMEMBERED = 200
 
 
 class Lines:
@@ -32,6 +35,9 @@ class Lines:
         self._lock = threading.Lock()
         self._jobs: dict[str, Job] = {}
         self._told: dict[str, tuple[State, str]] = {}
+        self._ended: deque[str] = deque()
+        #: Plain lines that `refresh` prints: ten thousand jobs at once must not wait for whoever reads them.
+        self._unsaid: list[str] = []
         self._console = Console()
         self._live = Live(console=self._console, auto_refresh=False, transient=False) if live else None
 
@@ -52,25 +58,39 @@ class Lines:
             with self._lock:
                 self._jobs.pop(job.id, None)
             return
+        if self._live is None:
+            self._tell(job)
+            return
         with self._lock:
             # The newest stands last, so that a daemon that runs for months forgets the oldest, not what is live.
             self._jobs.pop(job.id, None)
             self._jobs[job.id] = job
             if job.state in ENDED:
                 self._forget_oldest_ended()
-            said = (job.state, job.hold.title if job.hold else "")
-            if self._live is None and self._told.get(job.id) != said:
-                self._told[job.id] = said
-                click.echo(plain(job))
+
+    def _tell(self, job: Job) -> None:
+        said = (job.state, job.hold.title if job.hold else "")
+        with self._lock:
+            if self._told.get(job.id) == said:
+                return
+            self._told[job.id] = said
+            if job.state in ENDED:
+                self._ended.append(job.id)
+                if len(self._ended) > _REMEMBERED:
+                    self._told.pop(self._ended.popleft(), None)
+            self._unsaid.append(plain(job))
 
     def _forget_oldest_ended(self) -> None:
         ended = [known for known, job in self._jobs.items() if job.state in ENDED]
         for known in ended[:-_SHOWN]:
             del self._jobs[known]
-            self._told.pop(known, None)
 
     def refresh(self) -> bool:
         """Draw the live lines anew; returns False, so that it can be handed to a loop that ends on True."""
+        with self._lock:
+            unsaid, self._unsaid = self._unsaid, []
+        if unsaid:
+            click.echo("\n".join(unsaid))
         if self._live:
             jobs = self.jobs()
             self._live.update(table(jobs, self._unshown(len(jobs))), refresh=True)

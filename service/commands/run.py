@@ -23,5 +23,5 @@ def run(config_file: Path | None) -> None:
         click.echo("No ComfyUI is named under backends in config.yaml, so the preview engine draws.")
     with Lines(live=live) as lines:
         app.on_change = lines.hear
-        serve(app, lines.refresh, interval_s=0.25 if live else 1.0)
+        serve(app, lines.refresh, interval_s=0.25)
     click.echo("Stopped. What was being rendered goes on at the next start.")

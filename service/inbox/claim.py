@@ -78,7 +78,8 @@ class Claims:
 
         Trouble that meets all of them (a full disk) is each one's answer.
         """
-        begun = self._with_all([self._begin(wanted) for wanted in drops], self._record)
+        begun = self._with_all([self._begin(wanted) for wanted in drops], self._make_folders)
+        begun = self._with_all(begun, self._record)
         taken = [self._take(answer) if isinstance(answer, Claim) else answer for answer in begun]
         return self._with_all(taken, self._settle)
 
@@ -133,7 +134,7 @@ class Claims:
     # the steps of taking ---------------------------------------------------------------------------------------------
 
     def _begin(self, wanted: Wanted) -> Claim | Exception:
-        """Check what is to be taken and make its folder."""
+        """Check what is to be taken, and say what will be saved of it."""
         content = {
             "schema": 1,
             "drop": wanted.drop_id,
@@ -146,8 +147,6 @@ class Claims:
         claim = Claim(self._root / f"{wanted.drop_id}.{self._epoch}", content | wanted.record, self._disk)
         try:
             self._check_unchanged(wanted.members)
-            self._disk.make_folders(self._root)
-            self._disk.make_folder(claim.folder)
         except (OSError, ClaimLost, MembersChanged) as trouble:
             return trouble
         return claim
@@ -164,6 +163,10 @@ class Claims:
                 self._abandon(claim)
             return [trouble if isinstance(answer, Claim) else answer for answer in answers]
         return answers
+
+    def _make_folders(self, claims: Sequence[Claim]) -> None:
+        self._disk.make_folders(self._root)
+        self._disk.make_folders_in([claim.folder for claim in claims])
 
     def _record(self, claims: Sequence[Claim]) -> None:
         """Save what is about to be taken, before anything is."""

@@ -166,7 +166,7 @@ def test_status_names_no_daemon_after_a_kill_and_prints_no_control_letters(home:
 
 
 def test_a_batch_leaves_its_waiting_line_to_its_jobs():
-    lines = Lines(live=False)
+    lines = Lines(live=True)
     waiting = Job("b", "d", "job", None, "text-to-video", "", "takes", State.WAITING, "", "")
     lines.hear(waiting)
     lines.hear(replace(waiting, kind="batch", state=State.QUEUED))

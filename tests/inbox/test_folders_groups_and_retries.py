@@ -191,7 +191,7 @@ def test_a_full_disk_leaves_every_drop_where_it_was(tmp_path):
         world.drop(f"text-to-video/{number}.yaml")
 
     def refuse(effect, path):
-        if effect == "fsync" and path.name == ".claim.json.part":
+        if effect == "write" and path.name == ".claim.json.part":
             raise OSError(28, "No space left on device")
 
     claims = world.claims()
