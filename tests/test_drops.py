@@ -31,7 +31,7 @@ TASKS = ("text-to-video", "image-to-video", "face-swap")
 
 def drops_of(*paths):
     """The drops as (kind, name, files) and what is left alone."""
-    candidates, left = group(paths, TASKS, everything=True)
+    candidates, left = group(paths, TASKS)
     return [(drop.kind, drop.name, drop.members) for drop in candidates], list(left)
 
 
@@ -304,16 +304,9 @@ def test_every_dropped_file_has_a_name():
     assert {path: name_of(f"t/g/{path}") for path in names} == names
 
 
-def test_what_a_caller_that_asks_for_files_alone_gets():
-    listing = in_task("a.jpg", "a.status.json", "b.cancel", "cat/job.yaml", "cat/more/a.jpg", "PAUSE", "x/.y/job.yaml")
-    candidates, left = group(listing, TASKS)
-    assert [drop.members for drop in candidates] == [("image-to-video/a.jpg",)]
-    assert list(left) == in_task("PAUSE", "a.status.json", "b.cancel", "cat/job.yaml", "cat/more/a.jpg")
-
-
 def test_a_text_is_left_alone_where_the_task_takes_no_prompt():
     listing = [*in_task("a.jpg", "a.txt", "pause.txt"), "face-swap/a.txt"]
-    candidates, left = group(listing, TASKS, {"face-swap"}, everything=True)
+    candidates, left = group(listing, TASKS, {"face-swap"})
     assert [(drop.kind, drop.members) for drop in candidates] == [
         ("text", ("face-swap/a.txt",)),
         ("media", ("image-to-video/a.jpg",)),
@@ -322,7 +315,7 @@ def test_a_text_is_left_alone_where_the_task_takes_no_prompt():
 
 
 def test_a_folder_drop_says_its_folder_and_what_is_above_it():
-    (drop,), _ = group(["face-swap/trip/cat/job.yaml", "face-swap/trip/cat/in/source.jpg"], TASKS, everything=True)
+    (drop,), _ = group(["face-swap/trip/cat/job.yaml", "face-swap/trip/cat/in/source.jpg"], TASKS)
     assert (drop.task, drop.grouping, drop.name, drop.folder) == ("face-swap", "trip", "cat", "face-swap/trip/cat")
     assert (drop.job_file, drop.media) == ("face-swap/trip/cat/job.yaml", ("face-swap/trip/cat/in/source.jpg",))
     assert said_by(drop.members[0], drop.folder) == ("face-swap", "trip", "cat")
@@ -393,7 +386,7 @@ paths = st.builds(
 
 @given(st.lists(paths, unique=True, max_size=30), st.randoms())
 def test_each_file_is_in_one_place_at_most_and_order_does_not_matter(listing, random):
-    candidates, left = group(listing, TASKS, everything=True)
+    candidates, left = group(listing, TASKS)
     placed = [path for candidate in candidates for path in candidate.members] + list(left)
     assert len(placed) == len(set(placed))
     missed = set(listing) - set(placed)
@@ -406,7 +399,7 @@ def test_each_file_is_in_one_place_at_most_and_order_does_not_matter(listing, ra
     )
     shuffled = list(listing)
     random.shuffle(shuffled)
-    assert group(shuffled, TASKS, everything=True) == (candidates, left)
+    assert group(shuffled, TASKS) == (candidates, left)
     assert all(candidate.members for candidate in candidates)
 
 

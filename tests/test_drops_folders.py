@@ -62,7 +62,7 @@ def by_folder(listing, prompted, presets):
     st.sampled_from([(), PRESETS]),
 )
 def test_folder_by_folder_is_the_same_as_all_at_once(listing, prompted, presets):
-    candidates, left = group(listing, TASKS, prompted, presets=presets, everything=True)
+    candidates, left = group(listing, TASKS, prompted, presets=presets)
     apart, left_apart = by_folder(listing, prompted, presets)
     assert len(apart) == len(candidates)
     assert set(apart) == set(candidates)
@@ -71,7 +71,7 @@ def test_folder_by_folder_is_the_same_as_all_at_once(listing, prompted, presets)
 
 @given(st.lists(paths, unique=True, max_size=30))
 def test_each_folder_drop_is_outermost_and_owns_all_below(listing):
-    candidates, left = group(listing, TASKS, presets=PRESETS, everything=True)
+    candidates, left = group(listing, TASKS, presets=PRESETS)
     folders = [drop.folder for drop in candidates if drop.folder]
     assert len(folders) == len(set(folders))
     for drop in candidates:
@@ -120,13 +120,13 @@ def test_the_outermost_folder_with_a_job_file_is_the_drop(folder, drop):
 
 def test_a_job_file_in_a_presets_folder_is_one_job_of_that_preset():
     listing = ["face-swap/Cinematic/job.yaml", "face-swap/Cinematic/other.yaml"]
-    candidates, left = group(listing, TASKS, presets=PRESETS, everything=True)
+    candidates, left = group(listing, TASKS, presets=PRESETS)
     assert [(drop.kind, drop.name, drop.grouping) for drop in candidates] == [
         ("job_file", "job", "Cinematic"),
         ("job_file", "other", "Cinematic"),
     ]
     assert left == ()
-    (whole,), _ = group(listing, TASKS, everything=True)
+    (whole,), _ = group(listing, TASKS)
     assert (whole.kind, whole.name, whole.grouping) == ("folder", "Cinematic", "")
 
 

@@ -52,19 +52,19 @@ CONFLICTS = [
 @pytest.mark.parametrize("name", [*JUNK, "Icon\r"])
 def test_what_programs_leave_behind_is_junk(name):
     assert is_junk(name)
-    assert group([f"t/{name}"], ["t"], everything=True) == ((), ())
+    assert group([f"t/{name}"], ["t"]) == ((), ())
 
 
 @pytest.mark.parametrize("name", FOLDERS)
 def test_what_systems_leave_behind_are_junk_folders(name):
     assert is_junk_folder(name)
-    assert group([f"t/{name}/a.yaml", f"t/b/{name}/c/a.jpg"], ["t"], everything=True) == ((), ())
+    assert group([f"t/{name}/a.yaml", f"t/b/{name}/c/a.jpg"], ["t"]) == ((), ())
 
 
 @pytest.mark.parametrize("name", CONFLICTS)
 def test_copies_that_sync_programs_made_are_left_alone_and_told_of(name):
     assert is_conflict_copy(name)
-    assert group([f"t/{name}"], ["t"], everything=True) == ((), (f"t/{name}",))
+    assert group([f"t/{name}"], ["t"]) == ((), (f"t/{name}",))
 
 
 @pytest.mark.parametrize(
@@ -79,4 +79,4 @@ def test_what_people_drop_is_no_junk(name):
     assert not is_junk(name)
     assert not is_junk_folder(name)
     assert not is_conflict_copy(name)
-    assert len(group([f"t/{name}"], ["t"], everything=True)[0]) == 1
+    assert len(group([f"t/{name}"], ["t"])[0]) == 1

@@ -66,7 +66,7 @@ def test_it_always_says_what_a_fresh_grouping_says(root, steps):
             elif path.exists():
                 path.unlink()
         touched, vanished = pairing.update(listing.look())
-        candidates, left = group(files(listing), TASKS, TASKS, presets=PRESETS, everything=True)
+        candidates, left = group(files(listing), TASKS, TASKS, presets=PRESETS)
         expected = {candidate.members[0]: candidate for candidate in candidates}
         assert {each.members[0]: each for each in pairing.candidates()} == expected
         assert set(pairing.left_alone()) == set(left)

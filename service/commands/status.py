@@ -9,10 +9,11 @@ from typing import Any
 
 import click
 
+from service.catalogue import Library
 from service.commands.lines import plain
 from service.commands.speech import printable, settings
 from service.config import Config
-from service.drops import RESERVED, control_of, group, is_junk, is_junk_folder, left_outside
+from service.drops import RESERVED, group, is_junk, is_junk_folder, left_outside
 from service.inbox.lease import holder
 from service.inbox.look import look
 from service.inbox.pauses import paused_in
@@ -42,11 +43,11 @@ def status(as_json: bool, limit: int, config_file: Path | None) -> None:
 
 def report_of(config: Config, limit: int) -> dict[str, Any]:
     """Return what `status --json` prints; lists are cut at a length, and their totals stand beside them."""
-    tasks, left, prompted = [], [], frozenset[str]()
+    tasks, left = [], []
     if config.inbox_dir.is_dir():
         library = load(config)
-        tasks, prompted = list(library.tasks), frozenset(library.prompted)
-        left = left_alone(config.inbox_dir, tasks, prompted)
+        tasks = list(library.tasks)
+        left = left_alone(config.inbox_dir, library)
     mode = mode_of(kind_of(config.inbox_dir), config.watch.mode)
     report: dict[str, Any] = {
         "daemon": holder(config.inbox_dir),
@@ -122,8 +123,9 @@ def _more(number: int) -> Iterator[str]:
         yield f"  and {number} more"
 
 
-def left_alone(inbox: Path, tasks: list[str], prompted: frozenset[str]) -> list[str]:
+def left_alone(inbox: Path, library: Library) -> list[str]:
     """Return the files that nobody touches: in task folders, in the inbox itself, and folders of no task as NAME/."""
+    tasks = list(library.tasks)
     outside, strange = [], []
     for entry in inbox.iterdir():
         if not entry.is_dir() or entry.is_symlink():
@@ -131,5 +133,5 @@ def left_alone(inbox: Path, tasks: list[str], prompted: frozenset[str]) -> list[
         elif entry.name not in tasks and entry.name.lower() not in RESERVED and not is_junk_folder(entry.name):
             strange.append(f"{entry.name}/")
     # Orders are obeyed, not left alone.
-    left = [path for path in group(look(inbox, tasks), tasks, prompted)[1] if control_of(path) is None]
+    _, left = group(look(inbox, tasks), tasks, library.prompted, presets=library.presets)
     return [*left, *left_outside((name for name in outside if not is_junk(name)), tasks), *sorted(strange)]

@@ -71,19 +71,16 @@ def group(
     prompted: Collection[str] | None = None,
     *,
     presets: Collection[str] = (),
-    everything: bool = False,
 ) -> Grouped:
     """
     Return the drops of one listing, and the files in task folders that are left alone; junk and orders are in neither.
 
     `prompted` are the tasks in which a text file is a prompt (all if None); elsewhere it is left alone. Folders of a
-    name in `presets` are no drops themselves. Without `everything`, folder drops, status files and orders are left.
+    name in `presets` are no drops themselves.
 
     Names pair regardless of case and Unicode form. Where two job files carry one name, the first of them has the media.
     """
     inside = [path for path in paths if task_of(path) in tasks]
-    if not everything:
-        return _group_files(inside, tasks, prompted, presets)
     folders: dict[str, list[str]] = defaultdict(list)
     for path in inside:
         folders[path.rpartition("/")[0]].append(path)
@@ -150,22 +147,6 @@ def left_outside(paths: Iterable[str], tasks: Collection[str]) -> tuple[str, ...
         if folder or control_of(path) is None:
             left.append(path)
     return tuple(sorted(left))
-
-
-def _group_files(
-    paths: list[str], tasks: Collection[str], prompted: Collection[str] | None, presets: Collection[str]
-) -> Grouped:
-    with_job_file = job_folders(paths)
-    kept: list[str] = []
-    left: list[str] = []
-    for path in paths:
-        folder, _, filename = path.rpartition("/")
-        if is_junk(filename) or in_junk(folder):
-            continue
-        unasked = read_name(filename)[0] in {"status", "control"} or drop_folder_of(folder, with_job_file, presets)
-        (left if unasked else kept).append(path)
-    found, others = group(kept, tasks, prompted, presets=presets, everything=True)
-    return found, tuple(sorted([*left, *others]))
 
 
 def _of_folder(folder: str, members: list[str], *, with_texts: bool) -> tuple[list[Candidate], list[str]]:
