@@ -33,7 +33,7 @@ from tests.line.world import ROOT
 _MARGIN = 5
 _RECOVERY_EFFECTS = 40
 #: All but the one that takes long.
-_KINDS = [kind for kind in KINDS if kind != "shown"]
+_KINDS = [kind for kind in KINDS if kind not in ("shown", "long")]
 
 
 @dataclass(frozen=True)

@@ -80,6 +80,12 @@ KINDS: Mapping[str, Kind] = {
         ("text-to-video/cup",),
         frames=((256, 256),) * 8,
     ),
+    "long": Kind(
+        {"text-to-video/cup.yaml": b"prompt: a cup\nwidth: 768\nheight: 768\nframes: 64\nsteps: 150\nseed: 1\n"},
+        ("text-to-video/cup",),
+        ("text-to-video/cup",),
+        frames=((768, 768),) * 64,
+    ),
     "image": Kind(
         {"image-to-video/grün/cup.jpg": _blue(), "image-to-video/grün/cup.yaml": TINY.encode()},
         ("image-to-video/grün/cup",),

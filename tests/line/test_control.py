@@ -23,7 +23,8 @@ from tests.line.world import SMALL, World
 
 CUP = f"prompt: a cup\n{SMALL}"
 #: Long enough to be cancelled in its middle.
-LONG = "prompt: a harbour\nseed: 1\nwidth: 256\nheight: 256\nframes: 16\nsteps: 150\n"
+#: Many seconds even on a quick machine; no test waits for its end.
+LONG = "prompt: a harbour\nseed: 1\nwidth: 768\nheight: 768\nframes: 64\nsteps: 150\n"
 
 
 @pytest.fixture
@@ -287,7 +288,7 @@ def test_a_queued_job_whose_cancelling_a_crash_cut_short_is_not_sent(world: Worl
 
 @pytest.mark.parametrize("fuel", ["before 1 interrupt", "after 1 interrupt", "before 1 store.move cancelled"])
 def test_a_kill_between_the_asking_and_the_end_forgets_nothing(tmp_path: Path, engine_outside: str, fuel: str):
-    scene = Scene(tmp_path, "shown", engine_outside)
+    scene = Scene(tmp_path, "long", engine_outside)
     folder = tmp_path / "outbox" / "text-to-video"
 
     def cancel_once_it_runs() -> None:
