@@ -206,15 +206,14 @@ class Control:
             self._watched[self._touched.pop()] = began_s + _LINGER_S
         self._watched |= dict.fromkeys(self._store.live_folders(), began_s + _LINGER_S)
         self._watched = {folder: until_s for folder, until_s in self._watched.items() if until_s > began_s}
-        obeyed, listing_s = 0, self._monotonic()
-        for task, grouping in self._watched:
-            for path in self._orders(self._outbox / task / grouping):
-                self._obey(path, task, grouping)
-                obeyed += 1
-        now = self._monotonic()
-        # Only what listing costs: the rest of very many cancelled jobs must not wait for it.
-        self._next_look_s = now + max(_LOOK_S, (now - listing_s) / _LOOK_SHARE)
-        return obeyed
+        listing_s = self._monotonic()
+        found = [(path, folder) for folder in self._watched for path in self._orders(self._outbox.joinpath(*folder))]
+        # Only what listing costs: the next order must not wait for the carrying out of these.
+        listing_s = self._monotonic() - listing_s
+        for path, folder in found:
+            self._obey(path, *folder)
+        self._next_look_s = self._monotonic() + max(_LOOK_S, listing_s / _LOOK_SHARE)
+        return len(found)
 
     def _finish_what_was_asked(self) -> None:
         """What was asked before a crash, or while a drop was just becoming jobs, is done now."""

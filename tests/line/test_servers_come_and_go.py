@@ -74,4 +74,5 @@ def test_after_a_lost_socket_the_next_job_is_heard_again(tmp_path: Path, server:
             world.drop("text-to-video/second.yaml", SLOW)
             world.until_state("text-to-video/second", "done")
     stages = [job.stage for job in world.changes if job.name == "second"]
-    assert any(stage.startswith("sampling ") for stage in stages), stages
+    # Each of these is told by the socket alone; which of them is shown depends on how quick the engine is.
+    assert any(stage.startswith(("sampling ", "saving video ")) for stage in stages), stages
