@@ -14,6 +14,7 @@ from bench.site import TINY, Site, wait_until
 from tests.faults.process import Process
 
 _DEADLINE_S = 300
+_REST_AFTER_S = 25.0
 #: What may lie in an inbox without starting anything: files of no kind, pictures that jobs may name, lone videos that
 #: wait for a companion, and media that wait in a folder of people's own order.
 _LYING = ("text-to-video/notes/{}.doc", "media/{}.jpg", "image-to-video/stills/{}.psd", "image-to-video/{}.xyz")
@@ -57,6 +58,8 @@ def measure_lying(files: int, seconds: float) -> list[Figure]:
             site.text_job("warm", TINY)
             site.wait_for_done("text-to-video/warm")
             process = psutil.Process(daemon.pid)
+            # What has just changed is looked after more closely for a while.
+            time.sleep(_REST_AFTER_S)
             share = _share_of_a_core(process, seconds)
     return [Figure(f"a core's time with {files:,} files lying in the inbox, {seconds:.0f} s", [share], "%", Goal(1))]
 

@@ -6,8 +6,8 @@ from __future__ import annotations
 _BUSY_S = 2.0
 #: What has been quiet for a while is looked at after a tenth of it: nothing waits long by the measure of its absence.
 _EASING = 10
-#: Of its time, the daemon spends at most one part in so many on looking; ten times that while something is going on.
-_REST = 100
+#: Of its time, the daemon spends at most one part in so many on looking; more while something is going on.
+_REST = 200
 _BUSY_REST = 10
 
 
@@ -26,8 +26,8 @@ def next_look_s(
     `polling`: no events can be trusted, so looks come every 2 s while `busy` (something settles, or waits for its
     files) or after a change, easing off to `rescan_s` the longer nothing has changed (`changed_ago_s`, None for never).
     With events it is `rescan_s`. `look_took_s` is what the last look cost in seconds of a core (time.thread_time):
-    looking takes at most 1 % of one on average, 10 % while something is going on. `due_s`, when a file may be whole, is
-    kept unless a look costs more than that.
+    looking takes at most half a per cent of one at rest, 10 % while something is going on. `due_s`, when a file may be
+    whole, is kept unless a look costs more than that.
     """
     wait_s = rescan_s
     if polling:
