@@ -22,8 +22,8 @@ from tests.line.crashing import Scene
 from tests.line.world import SMALL, World
 
 CUP = f"prompt: a cup\n{SMALL}"
-#: Long enough to be cancelled in its middle.
-#: Many seconds even on a quick machine; no test waits for its end.
+#: Long enough to be cancelled in its middle:
+#: many seconds even on a quick machine; no test waits for its end.
 LONG = "prompt: a harbour\nseed: 1\nwidth: 768\nheight: 768\nframes: 64\nsteps: 150\n"
 
 

@@ -9,10 +9,13 @@ import pytest
 
 from service.examiner import OpenNsfw
 from tests.faults.proxy import Proxy
-from tests.line.test_control import LONG, assert_cancelled_once, queue_up, until_rendering
+from tests.line.test_control import assert_cancelled_once, queue_up, until_rendering
 from tests.line.world import SMALL, World, photo
 
 CUP = f"prompt: a cup\n{SMALL}"
+
+#: Long enough to be seen running, short enough that a slow machine ends it in time.
+SOME_SECONDS = "prompt: a harbour\nseed: 1\nwidth: 512\nheight: 512\nframes: 16\nsteps: 60\n"
 
 
 @pytest.fixture
@@ -79,7 +82,7 @@ def test_what_comes_with_its_order_is_cancelled_and_what_comes_after_is_not(worl
 
 def test_a_pause_of_everything_holds_the_queue_and_what_comes_and_lets_what_runs_go_on(world: World, proxy: Proxy):
     world.start()
-    world.drop("text-to-video/long.yaml", LONG)
+    world.drop("text-to-video/long.yaml", SOME_SECONDS)
     until_rendering(world, proxy)
     world.drop("text-to-video/queued.yaml", CUP)
     world.until_state("text-to-video/queued", "queued")
