@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 
-from bench import crashes, crowds, drops, idle, machine, multitudes, server, starts
+from bench import crashes, crowds, drops, hanging, idle, machine, multitudes, server, starts
 from bench.figures import HEAD, Figure
 
 Measurement = Callable[[], list[Figure]]
@@ -26,6 +26,7 @@ _FULL: Mapping[str, Measurement] = {
     "crowd": lambda: crowds.measure_crowd(1, 200),
     "multitude": lambda: multitudes.measure_multitude(10_000),
     "lying": lambda: multitudes.measure_lying(100_000, 120),
+    "hanging": lambda: hanging.measure_hanging(20),
     "engine": lambda: server.measure_engine(200, 30),
     "kill": lambda: crashes.measure_kill_outside(3) + crashes.measure_kill_embedded(2),
 }
@@ -40,6 +41,7 @@ _QUICK: Mapping[str, Measurement] = {
     "crowd": lambda: crowds.measure_crowd(1, 20),
     "multitude": lambda: multitudes.measure_multitude(50),
     "lying": lambda: multitudes.measure_lying(500, 5),
+    "hanging": lambda: hanging.measure_hanging(3),
     "kill": lambda: crashes.measure_kill_outside(1) + crashes.measure_kill_embedded(1),
 }
 
