@@ -15,7 +15,7 @@ from tests.marker_classifier import MARKER
 
 
 def measure_hanging(runs: int) -> list[Figure]:
-    """Time jobs without media from their drop until they are queued: alone, then while the decoder hangs over a photo."""
+    """Time jobs without media from drop to queued: alone, then while the decoder hangs over a photo."""
     with engine() as url, temporary_folder() as folder:
         world = World(folder, url)
         world.classifier = Hanging(folder)
