@@ -41,6 +41,7 @@ from service.requests import Request, Requests
 from service.retrial import Retrial
 from service.servers import servers_of
 from service.store import Store
+from service.timing import Timing
 
 
 def fresh_id() -> str:
@@ -78,6 +79,7 @@ class Rooms:
         self.register = Register(self.store, self.outbox, daemon, time.monotonic)
         if self.on_change:
             self.register.listen(self.on_change)
+        self.timing = Timing(self.store)
         work = config.state_dir / "work"
         self.ending = Ending(self.register, config.inbox_dir, work, self._wake.set)
         self._claims = Claims(config.inbox_dir, self.lease.host, self.lease.boot, self.lease.epoch)
@@ -98,6 +100,7 @@ class Rooms:
             check_outbox=lambda: self._check_root(config.output_dir),
             engine_output=self._engine.output if self._engine else None,
             media_roots=tuple(map(Path, config.media_roots)),
+            timing=self.timing,
         )
         self.control = Control(
             self.register,

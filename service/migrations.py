@@ -74,6 +74,17 @@ def turns(database: Database) -> None:
     )
 
 
+@MIGRATIONS()
+def durations(database: Database) -> None:
+    """Remember how long each node of a workflow took, by size and backend."""
+    database.execute(
+        """CREATE TABLE durations (id INTEGER PRIMARY KEY, workflow TEXT NOT NULL, node TEXT NOT NULL,
+           class TEXT NOT NULL, backend TEXT NOT NULL, bucket TEXT NOT NULL, pixels REAL NOT NULL,
+           steps REAL NOT NULL, seconds REAL NOT NULL) STRICT"""
+    )
+    database.execute("CREATE INDEX durations_node ON durations (workflow, node, class, backend, bucket, id)")
+
+
 def folded(task: str, grouping: str, name: str) -> str:
     """Return what two outbox names share when they clash, folders and all."""
     return fold("/".join(part for part in (task, grouping, name) if part))

@@ -23,6 +23,7 @@ from service.outbox import Outbox
 from service.register import Register
 from service.results import Cancelled, Published, Results
 from service.store import ForbiddenMove, utc_now
+from service.timing import Timing
 
 LOG = logging.getLogger(__name__)
 #: Previews are shown at most this often.
@@ -41,6 +42,8 @@ class _Finished:
     render: Render
     outputs: tuple[OutputFile, ...]
     client: Client
+    #: When the lane handed it over, on our own clock.
+    since_s: float
 
 
 class Publishing:
@@ -63,6 +66,7 @@ class Publishing:
         check_outbox: Callable[[], None] = lambda: None,
         engine_output: Path | None = None,
         media_roots: Sequence[Path] = (),
+        timing: Timing | None = None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._register = register
@@ -70,6 +74,7 @@ class Publishing:
         self._examiner = examiner
         self._pool = pool
         self._released = released
+        self._timing = timing
         self._monotonic = monotonic
         self._stopping = threading.Event()
         self._results = Results(
@@ -146,7 +151,7 @@ class Publishing:
         """Fetch, verify, screen, mark and publish beside the lane; returns at once. A published job is only ended."""
         with self._lock:
             self._busy.add(job.id)
-        self._pool.submit(self._finish, _Finished(job, render, outputs, client))
+        self._pool.submit(self._finish, _Finished(job, render, outputs, client, self._monotonic()))
 
     def retry_held(self) -> None:
         """Try again what could not be published for want of space, rights, a screen or a share, where it is time."""
@@ -268,6 +273,10 @@ class Publishing:
         # Before the job ends: after a crash in between its file is found in the outbox, and this is done again.
         self._results.forget(job)
         self._ending.end(job.id, State.DONE, outputs=[output], warnings=warnings, progress=1.0, stage="done", hold=None)
+        with self._lock:
+            was_held = job.id in self._tries
+        if self._timing is not None and not was_held:
+            self._timing.record_after(job, render, self._monotonic() - finished.since_s)
 
 
 def _output(published: Published, facts: MediaFacts) -> dict[str, Any]:

@@ -60,7 +60,7 @@ class Bound:
     adjusted: list[str]
     expected: Expected
     output_node: str
-    #: Each node's share of the time; they add up to 1.
+    #: Each node's share of the time; they add up to 1. Empty where the manifest doesn't say.
     weights: Mapping[str, float] = field(default_factory=dict)
 
 
@@ -268,6 +268,9 @@ def _expected(workflow: Workflow, values: Mapping[str, Any], media_facts: Mappin
 
 
 def _weights(workflow: Workflow, graph: Iterable[str]) -> dict[str, float]:
+    if not workflow.manifest.progress:
+        # What kind of node each is says more than that they are all alike.
+        return {}
     weights = {name: workflow.manifest.progress.get(name, _QUICK_NODE) for name in graph}
     total = sum(weights.values())
     return {name: weight / total for name, weight in weights.items()}

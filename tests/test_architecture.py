@@ -53,6 +53,7 @@ FLOORS: dict[str, float] = {
     "soundness": 4.5,
     "ending": 6,
     "register": 5,
+    "timing": 5,
     # doors: one outside thing each
     "inbox": 4,
     "examiner": 4,
@@ -100,6 +101,7 @@ FLOORS: dict[str, float] = {
     "pace": 1,
     "crew": 1,
     "naming": 1,
+    "durations": 1,
     "schedule": 1,
     "status": 1,
     "disk_trouble": 1,

@@ -18,8 +18,8 @@ from service.comfy import messages, stages
 from service.comfy.verdict import Errored, Interrupted, OutputFile, Succeeded, judge
 
 __all__ = [
-    "LOOK_GAP_S", "POST_DEADLINE_S", "AskHistory", "Errored", "Event", "Interrupted", "Lost", "OutputFile", "Preview",
-    "Progress", "Run", "Started", "StillPending", "StillRunning", "Succeeded", "Verdict",
+    "LOOK_GAP_S", "POST_DEADLINE_S", "AskHistory", "Errored", "Event", "Interrupted", "Lost", "NodeBegan", "NodeEnded",
+    "OutputFile", "Preview", "Progress", "Run", "Started", "StillPending", "StillRunning", "Succeeded", "Verdict",
 ]  # fmt: skip
 
 #: A POST /prompt that has no answer by then is given up by us, and can't reach the server any more.
@@ -43,6 +43,20 @@ class Progress:
 
 
 @dataclass(frozen=True)
+class NodeBegan:
+    """The server has begun to work on this node; a cached one never begins."""
+
+    node: str
+
+
+@dataclass(frozen=True)
+class NodeEnded:
+    """A node whose beginning was heard has ended now, so that a stopwatch can time it."""
+
+    node: str
+
+
+@dataclass(frozen=True)
 class Preview:
     """A preview picture as the server sent it (JPEG or PNG), not yet screened."""
 
@@ -54,7 +68,7 @@ class AskHistory:
     """The prompt seems to be over: look now."""
 
 
-Event = Started | Progress | Preview | AskHistory
+Event = Started | NodeBegan | NodeEnded | Progress | Preview | AskHistory
 
 
 @dataclass(frozen=True)
@@ -96,6 +110,8 @@ class Run:
         self._whole = sum(self._weights.values()) or 1.0
         self._done = dict.fromkeys(self._weights, 0.0)
         self._current: str | None = None
+        #: The node in work whose beginning was heard, and whose end will be as far as nothing is missed.
+        self._timed: str | None = None
         self._stage = "waiting"
         self._told: tuple[float, str] | None = None
         self._started = False
@@ -134,7 +150,7 @@ class Run:
         return self._tell()
 
     def _follow(self, said: messages.Said) -> tuple[Event, ...]:
-        begun = self._begin()
+        events: tuple[Event, ...] = self._begin()
         self._running = not isinstance(said, messages.Ended)
         match said:
             case messages.Cached(nodes=nodes):
@@ -142,15 +158,16 @@ class Run:
                     self._reach(node, 1.0)
             case messages.Steps(nodes=nodes):
                 for steps in nodes:
-                    self._step(steps)
+                    events += self._step(steps)
             case messages.Executing(node=None) | messages.Ended():
                 self._running = False
-                return (*begun, AskHistory())
+                return (*events, *self._end(self._timed), AskHistory())
             case messages.Executing(node=str(node)):
-                self._move_to(node)
+                events += self._move_to(node)
             case messages.Executed(node=node):
                 self._reach(node, 1.0)
-        return (*begun, *self._tell())
+                events += self._end(node)
+        return (*events, *self._tell())
 
     def _begin(self) -> tuple[Event, ...]:
         if self._started:
@@ -158,22 +175,38 @@ class Run:
         self._started, self._stage = True, "starting"
         return (Started(),)
 
-    def _move_to(self, node: str) -> None:
+    def _move_to(self, node: str) -> tuple[Event, ...]:
+        if node not in self._classes:
+            # A node may make others while it runs; the graph doesn't have them, and it isn't over yet.
+            return ()
         if self._current is not None and self._current != node:
             self._reach(self._current, 1.0)
-        if node in self._classes:
-            self._current, self._stage = node, stages.words_for(self._classes[node])
+        self._current, self._stage = node, stages.words_for(self._classes[node])
+        if self._timed == node:
+            return ()
+        ended, self._timed = self._end(self._timed), node
+        return (*ended, NodeBegan(node))
 
-    def _step(self, steps: messages.NodeSteps) -> None:
+    def _step(self, steps: messages.NodeSteps) -> tuple[Event, ...]:
         if steps.node not in self._classes:
-            return
+            return ()
         if steps.finished:
             self._reach(steps.node, 1.0)
-            return
-        if steps.maximum <= 0:
-            return
-        self._reach(steps.node, steps.value / steps.maximum)
-        self._current, self._stage = steps.node, _stage(self._classes[steps.node], steps)
+            return self._end(steps.node)
+        if steps.maximum > 0:
+            self._reach(steps.node, steps.value / steps.maximum)
+            self._current, self._stage = steps.node, _stage(self._classes[steps.node], steps)
+        return ()
+
+    def _end(self, node: str | None) -> tuple[Event, ...]:
+        if node is None or node != self._timed:
+            return ()
+        self._timed = None
+        return (NodeEnded(node),)
+
+    def miss(self) -> None:
+        """Frames may have been missed, as when the socket broke: the node in work isn't timed."""
+        self._timed = None
 
     def _reach(self, node: str, fraction: float) -> None:
         # Some nodes count their steps several times over; a sum of what never shrinks never runs backwards.
@@ -203,7 +236,7 @@ class Run:
         Sent again after a loss every node starts over, and so does the progress: its reader holds what was shown.
         """
         self._done = dict.fromkeys(self._done, 0.0)
-        self._current, self._started, self._running = None, False, False
+        self._current, self._started, self._running, self._timed = None, False, False, None
         self._posted_s = now_s
         self._refused_s = None
         self._first_empty_s = None

@@ -6,6 +6,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from service.durations import Growth
+
 _WEIGHT_SAMPLING = 40.0
 _WEIGHT_HEAVY = 10.0
 _WEIGHT_LIGHT = 1.0
@@ -45,6 +47,18 @@ def words_for(class_type: str) -> str:
         if pattern.search(class_type):
             return words
     return "working on the pictures" if re.search(r"Image|Video|Mask|Frames", class_type) else "preparing"
+
+
+#: What these words name takes as long for a small video as for a large one.
+_FIXED = frozenset({"loading models", "reading the prompt", "preparing"})
+
+
+def growth_of(class_type: str) -> Growth:
+    """Return what makes a node of this class slower: steps for samplers, pixels and frames, or nothing."""
+    words = words_for(class_type)
+    if words == "sampling":
+        return Growth.STEPS
+    return Growth.FIXED if words in _FIXED else Growth.PIXELS
 
 
 def weight_of(node: Mapping[str, Any]) -> float:

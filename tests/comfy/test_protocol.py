@@ -10,7 +10,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from service.comfy import stages
-from service.comfy.protocol import AskHistory, Event, Preview, Progress, Run, Started, StillPending, StillRunning
+from service.comfy.protocol import (
+    AskHistory,
+    Event,
+    NodeBegan,
+    NodeEnded,
+    Preview,
+    Progress,
+    Run,
+    Started,
+    StillPending,
+    StillRunning,
+)
 from tests.comfy.recorded import (
     JPEG,
     SAMPLER_GRAPH,
@@ -258,5 +269,53 @@ def test_no_message_is_a_verdict(prompt_id: str, heard: list[str | bytes]) -> No
     """Whatever the socket said, only a look decides, and a look that finds the prompt at work says just that."""
     run = Run(prompt_id, SAMPLER_GRAPH)
     kinds = {type(event) for event in replay(run, heard)}
-    assert kinds <= {Started, Progress, Preview, AskHistory}
+    assert kinds <= {Started, NodeBegan, NodeEnded, Progress, Preview, AskHistory}
     assert run.reconcile(False, False, None, now_s=0.0) is None
+
+
+def laps(events: list[Event]) -> list[NodeBegan | NodeEnded]:
+    return [event for event in events if isinstance(event, NodeBegan | NodeEnded)]
+
+
+@pytest.mark.parametrize(("version", "name"), every_trace())
+def test_each_node_that_is_heard_to_begin_ends_once_and_before_the_next_begins(version: str, name: str) -> None:
+    heard = list(frames(version, name))
+    for prompt_id in prompts_in(version, name):
+        told = laps(replay(Run(prompt_id, graph_of(version, prompt_id)), heard))
+        begun = [event.node for event in told if isinstance(event, NodeBegan)]
+        ended = [event.node for event in told if isinstance(event, NodeEnded)]
+        assert ended == begun[: len(ended)]
+        assert len(begun) - len(ended) <= 1
+        assert all(isinstance(event, NodeEnded) for event in told[1::2])
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_every_node_of_a_whole_render_can_be_timed(version: str) -> None:
+    (prompt_id,) = prompts_in(version, "ws_sampler_previews.jsonl")
+    graph = graph_of(version, prompt_id)
+    told = laps(replay(Run(prompt_id, graph), list(frames(version, "ws_sampler_previews.jsonl"))))
+    assert {event.node for event in told if isinstance(event, NodeEnded)} == set(graph)
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_cached_nodes_neither_begin_nor_end(version: str) -> None:
+    cached = prompts_in(version, "ws_success_and_cached.jsonl")[1]
+    heard = list(frames(version, "ws_success_and_cached.jsonl"))
+    assert laps(replay(Run(cached, graph_of(version, cached)), heard)) == []
+
+
+def test_a_node_is_not_timed_over_a_break_of_the_socket() -> None:
+    run = running()
+    assert laps(list(run.hear(said("executing", prompt_id="p", node="3")))) == [NodeBegan("3")]
+    run.miss()
+    assert laps(list(run.hear(said("executing", prompt_id="p", node="8")))) == [NodeBegan("8")]
+    assert laps(list(run.hear(said("executing", prompt_id="p", node=None)))) == [NodeEnded("8")]
+
+
+def test_a_node_that_makes_others_is_not_over_while_they_run() -> None:
+    run = running()
+    run.hear(said("executing", prompt_id="p", node="3"))
+    before = run.standing(StillRunning()).fraction
+    assert run.hear(said("executing", prompt_id="p", node="3.0.1")) == ()
+    assert run.standing(StillRunning()).fraction == before
+    assert laps(list(run.hear(said("executing", prompt_id="p", node="8")))) == [NodeEnded("3"), NodeBegan("8")]
