@@ -18,6 +18,8 @@ from service.comfy.wire import Wire
 from service.errors import Failed, Problem, Unavailable
 
 _CHUNK_BYTES = 262144
+#: Whoever is slower than this for the whole of a file takes too long.
+_SLOWEST_BYTES_PER_S = 250_000
 #: Breaks in a row that brought not one byte more.
 _MOST_IDLE_BREAKS = 3
 
@@ -29,6 +31,8 @@ class _Copy:
     had: int = 0
     whole: int | None = None
     etag: str | None = None
+    #: When it is given up, on our own clock; a large file gets more time as soon as its size is known.
+    due_s: float = 0.0
 
     @property
     def complete(self) -> bool:
@@ -38,13 +42,12 @@ class _Copy:
 def fetch(wire: Wire, file: OutputFile, target: Path, *, overall_s: float, stop: threading.Event | None = None) -> int:
     """Bring `file` to `target` and return its size in bytes; `target` appears whole and synced, or not at all.
 
-    Raise Failed (result_missing) if the server has no such file, Unavailable if it stays broken for `overall_s` or
-    `stop` is set.
+    Raise Failed (result_missing) if the server has no such file, Unavailable if it stays broken for `overall_s` (and a
+    second more for each 250 kB), our disk has no room for it, or `stop` is set.
     """
-    due = time.monotonic() + overall_s
     with NamedTemporaryFile(dir=target.parent, prefix=".fetch-", suffix=target.suffix, delete=False) as draft:
         try:
-            size = _copy(wire, file, draft, due, stop)
+            size = _copy(wire, file, draft, time.monotonic() + overall_s, stop)
             draft.flush()
             os.fsync(draft.fileno())
             Path(draft.name).replace(target)
@@ -55,32 +58,34 @@ def fetch(wire: Wire, file: OutputFile, target: Path, *, overall_s: float, stop:
 
 
 def _copy(wire: Wire, file: OutputFile, draft: IO[bytes], due: float, stop: threading.Event | None) -> int:
-    copy, idle_breaks = _Copy(), 0
+    copy, idle_breaks = _Copy(due_s=due), 0
     while not copy.complete:
         before = copy.had
         try:
-            _copy_some(wire, file, draft, copy, due - time.monotonic(), stop)
+            _copy_some(wire, file, draft, copy, stop)
         except Unavailable as trouble:
             idle_breaks = 0 if copy.had > before else idle_breaks + 1
             broken_for_good = trouble.code not in {"cut_off", "timeout"} or idle_breaks >= _MOST_IDLE_BREAKS
-            if broken_for_good or time.monotonic() >= due:
+            if broken_for_good or time.monotonic() >= copy.due_s:
                 raise
     return copy.had
 
 
-def _copy_some(
-    wire: Wire, file: OutputFile, draft: IO[bytes], copy: _Copy, overall_s: float, stop: threading.Event | None
-) -> None:
+def _copy_some(wire: Wire, file: OutputFile, draft: IO[bytes], copy: _Copy, stop: threading.Event | None) -> None:
     where = {"filename": file.filename, "subfolder": file.subfolder, "type": file.type}
     # Compressed on the way its length would say nothing about the file's.
     headers = {"Accept-Encoding": "identity"}
     if copy.had:
         headers["Range"] = f"bytes={copy.had}-"
         headers |= {"If-Range": copy.etag} if copy.etag else {}
-    left_s = max(overall_s, 0.001)
+    left_s = max(copy.due_s - time.monotonic(), 0.001)
     with wire.open("GET", "/view", overall_s=left_s, stop=stop, params=where, headers=headers) as answer:
         _check(wire, file, answer)
+        known = copy.whole
         _begin(answer, draft, copy)
+        if copy.whole is not None and known is None:
+            copy.due_s += copy.whole / _SLOWEST_BYTES_PER_S
+        check_room((copy.whole or 0) - copy.had, Path(draft.name).parent)
         # Each piece is kept as it comes: iter_content would lose what it has of a chunk when the transfer breaks.
         while chunk := answer.raw.read1(_CHUNK_BYTES):
             draft.write(chunk)
@@ -89,6 +94,14 @@ def _copy_some(
         copy.whole = copy.had
     if not copy.complete:
         raise Unavailable("cut_off", "The server broke off in the middle of a result.", "It is asked again by itself.")
+
+
+def check_room(needed: int, folder: Path) -> None:
+    """Raise Unavailable where a folder's disk has no room for so many bytes: asked before they are fetched."""
+    room = os.statvfs(folder)
+    if room.f_bavail * room.f_frsize < needed:
+        title = f"No space is left for a result of {needed / 1e6:.0f} MB."
+        raise Unavailable("disk_full", title, "Free some space; the job goes on by itself.")
 
 
 def _check(wire: Wire, file: OutputFile, answer: requests.Response) -> None:

@@ -146,3 +146,30 @@ def test_a_fetch_that_is_stopped_ends_at_once_though_the_server_keeps_silent(tmp
     assert stopped.value.code == "stopping"
     assert time.monotonic() - began_s < 2
     assert_nothing_left(tmp_path)
+
+
+def test_a_result_that_our_disk_has_no_room_for_is_not_begun(tmp_path: Path) -> None:
+    vast = http(200, b"", "video/mp4", content_length=str(1 << 60))
+    with Scripted(always(vast)) as server, pytest.raises(Unavailable) as held:
+        fetch(server, tmp_path / "out.mp4")
+    assert held.value.code == "disk_full"
+    assert len(server.asked) == 1
+    assert_nothing_left(tmp_path)
+
+
+def test_a_large_result_gets_more_time_and_resumes_after_each_of_many_breaks(tmp_path: Path) -> None:
+    """A server that breaks off after each small piece, and a first deadline that is over long before the end."""
+    pieces = 12
+    size = len(VIDEO) // pieces
+
+    def piece(asked: Asked, send: Callable[[bytes], None]) -> None:
+        time.sleep(0.05)
+        start = int(asked.headers.get("range", "bytes=0-")[6:-1])
+        place = {"content_range": f"bytes {start}-{len(VIDEO) - 1}/{len(VIDEO)}"} if start else {}
+        left = str(len(VIDEO) - start)
+        send(http(206 if start else 200, VIDEO[start : start + size], "video/mp4", content_length=left, **place))
+
+    with Scripted(piece) as server:
+        assert fetch(server, tmp_path / "out.mp4", overall_s=0.2) == len(VIDEO)
+        assert len(server.asked) >= pieces
+    assert (tmp_path / "out.mp4").read_bytes() == VIDEO
