@@ -10,9 +10,10 @@ from __future__ import annotations
 import json
 import math
 import threading
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import quote
 
@@ -45,6 +46,10 @@ class Queue:
 
     running: frozenset[str]
     pending: frozenset[str]
+    #: All of them in the order in which the server takes them, those that run first: by number, then by id as text.
+    order: tuple[str, ...] = ()
+    #: Their numbers. A server that was restarted counts from 0 again.
+    numbers: Mapping[str, float] = field(default_factory=dict)
 
 
 class Client:
@@ -53,8 +58,18 @@ class Client:
     Every call raises Unavailable if the server can't be reached, is slow, breaks off, or isn't ComfyUI.
     """
 
-    def __init__(self, base_url: str, *, connect_s: float = 2, read_s: float = 10) -> None:
-        self._wire = Wire(base_url, connect_s, read_s)
+    def __init__(
+        self,
+        base_url: str,
+        *,
+        connect_s: float = 2,
+        read_s: float = 10,
+        headers: Mapping[str, str] = MappingProxyType({}),
+        tls_verify: bool | Path = True,
+    ) -> None:
+        self._wire = Wire(base_url, connect_s, read_s, headers=headers, tls_verify=tls_verify)
+        #: Whether the server has a door for cancelling; None until it was asked for the first time.
+        self._cancels: bool | None = None
 
     def close(self) -> None:
         """Close all connections; a later call opens new ones."""
@@ -81,7 +96,11 @@ class Client:
     def queue(self) -> Queue:
         """Return the ids that run and wait. Ask this before `history`: a prompt only moves from here to there."""
         answer = self._get_object("/queue")
-        return Queue(self._ids(answer.get("queue_running")), self._ids(answer.get("queue_pending")))
+        running, pending = self._entries(answer.get("queue_running")), self._entries(answer.get("queue_pending"))
+        numbers = {prompt_id: number for number, prompt_id in (*running, *pending)}
+        # The server's list of those that wait has no order of its own.
+        order = tuple(prompt_id for _, prompt_id in (*sorted(running), *sorted(pending)))
+        return Queue(frozenset(each for _, each in running), frozenset(each for _, each in pending), order, numbers)
 
     def history(self, prompt_id: str) -> dict[str, Any] | None:
         """Return the prompt's whole history entry, or None while it is unknown there."""
@@ -158,6 +177,29 @@ class Client:
         """Take a waiting prompt out of the queue; one that runs or is over stays as it is."""
         self._post("/queue", {"delete": [prompt_id]})
 
+    def cancel(self, prompt_id: str) -> bool:
+        """Take this prompt out of the queue or stop it, whichever it takes; return whether it waited or ran.
+
+        True promises nothing yet: a prompt in its last node ends well all the same. Look until it is in neither queue
+        nor history, or in history. Nobody else's prompt is touched.
+        """
+        if self._cancels is not False:
+            path = f"/api/jobs/{quote(prompt_id, safe='')}/cancel"
+            answer, raw = self._wire.ask("POST", path, overall_s=_ASK_S, json={})
+            self._cancels = answer.status_code not in {404, 405}
+            if self._cancels:
+                return self._expect_object(answer, raw).get("cancelled") is True
+        if prompt_id in self.queue().pending:
+            self.delete(prompt_id)
+            # It may have begun between the two; asking again says so.
+            return True
+        return self.interrupt(prompt_id)
+
+    def forget(self, prompt_ids: Collection[str]) -> None:
+        """Take prompts that are over out of the server's history; unknown ones are no trouble, files stay."""
+        if prompt_ids:
+            self._post("/history", {"delete": list(prompt_ids)})
+
     def free(self) -> None:
         """Ask the server to unload its models; it does so between two prompts."""
         self._post("/free", {"unload_models": True, "free_memory": True})
@@ -201,7 +243,7 @@ class Client:
             return Unavailable(
                 "forbidden",
                 f"The server at {self._wire.shown} doesn't let us in (HTTP {status}).",
-                "Give user and password in the backend's url, or allow this machine there.",
+                "Give this backend its `headers` or `token` in config.yaml, or allow this machine there.",
             )
         if status >= 500:
             return Unavailable(
@@ -211,9 +253,9 @@ class Client:
             )
         return self._wire.not_comfyui(f"it answers HTTP {status} where ComfyUI answers 200", answer.headers)
 
-    def _ids(self, entries: Any) -> frozenset[str]:
+    def _entries(self, entries: Any) -> list[tuple[float, str]]:
         try:
-            return frozenset(str(entry[1]) for entry in entries)
+            return [(_number(entry[0]), str(entry[1])) for entry in entries]
         except (TypeError, LookupError):
             raise self._wire.not_comfyui("its queue has another shape") from None
 
@@ -229,8 +271,7 @@ class Client:
             # Some outputs are dropped and the rest runs: half a job is none.
             self._take_back(prompt_id)
             raise Refused(*problems_of(said, graph))
-        number = said.get("number")
-        return float(number) if isinstance(number, int | float) else math.nan
+        return _number(said.get("number"))
 
     def _take_back(self, prompt_id: Any) -> None:
         if isinstance(prompt_id, str):
@@ -255,6 +296,14 @@ class Client:
             raise self._wire.not_comfyui("its answer to an upload has another shape")
         path = f"{subfolder}/{name}" if subfolder else name
         return path if kind == "input" else f"{path} [{kind}]"
+
+
+def _number(value: Any) -> float:
+    """Return a place in the server's order; what is none comes last."""
+    try:
+        return float(value) if isinstance(value, int | float) and not math.isnan(value) else math.inf
+    except OverflowError:
+        return math.inf
 
 
 def _too_large(name: str, detail: str) -> Problem:

@@ -2,10 +2,10 @@
 
 What websocket-client leaves to its user: no wait has a time limit of its own, a half frame hangs past ping and pong,
 and a proxy named in the environment is taken for 127.0.0.1 too, whatever its `http_no_proxy` says. So it gets sockets
-that we connected. What the server leaves to its client: if a new socket
-opens with a client id whose old socket is still open there, the old one's end makes the new one deaf for good. So the
-old socket is closed first and each connection has a fresh client id; prompts sent under an earlier one are followed
-over HTTP.
+that we connected. What the server leaves to its client: if a new socket opens with a client id whose old socket is
+still open there, the old one's end makes the new one deaf for good. So the old socket is closed first, and only then
+the same client id connects again: what is said of prompts sent under it comes in as before. A server that hears of the
+old one's end too late makes us deaf all the same; whoever finds that out (hearing.py) asks for a fresh id by `renew`.
 """
 
 from __future__ import annotations
@@ -14,16 +14,18 @@ import json
 import logging
 import random
 import socket
-import ssl
 import threading
 import time
-from base64 import b64encode
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from urllib.parse import quote, unquote, urlsplit
+from pathlib import Path
+from types import MappingProxyType
+from urllib.parse import quote, urlsplit
 
 import websocket
+
+from service.comfy.access import headers_for, tls_context, without_login
 
 _LOG = logging.getLogger(__name__)
 
@@ -31,6 +33,8 @@ _CONNECT_S = 2.0
 _FIRST_WAIT_S = 0.25
 _LONGEST_WAIT_S = 5.0
 _STOP_S = 1.0
+_FAREWELL_S = 1.0
+_CHUNK_BYTES = 65536
 _FEATURES = {"type": "feature_flags", "data": {"supports_preview_metadata": True}}
 
 
@@ -64,32 +68,54 @@ class Socket:
         client_id: str,
         deliver: Callable[[Message], None],
         *,
+        headers: Mapping[str, str] = MappingProxyType({}),
+        tls_verify: bool | Path = True,
         handshake_s: float = 5.0,
         ping_after_s: float = 15.0,
         silent_for_s: float = 35.0,
     ) -> None:
-        parts = urlsplit(base_url.rstrip("/"))
+        parts = urlsplit(without_login(base_url))
         scheme = {"http": "ws", "https": "wss"}[parts.scheme]
-        self._url = f"{scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}/ws"
+        self._url = f"{scheme}://{parts.netloc}{parts.path}/ws"
         self._host = parts.hostname or ""
         self._port = parts.port or (443 if scheme == "wss" else 80)
-        self._tls = ssl.create_default_context() if scheme == "wss" else None
-        login = f"{unquote(parts.username)}:{unquote(parts.password or '')}" if parts.username else ""
-        self._headers = [f"Authorization: Basic {b64encode(login.encode()).decode()}"] if login else []
+        self._tls = tls_context(tls_verify) if scheme == "wss" else None
+        self._headers = [f"{name}: {value}" for name, value in headers_for(base_url, headers).items()]
         self._first_client_id = client_id
-        #: The id of the newest connection: prompts sent from now on take this one.
-        self.client_id = client_id
+        self._client_id = client_id
+        self._renewals = 0
+        self._heard_s: float | None = None
         self._deliver = deliver
         self._handshake_s, self._ping_after_s, self._silent_for_s = handshake_s, ping_after_s, silent_for_s
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="comfy-socket", daemon=True)
         self._lock = threading.Lock()
         self._wire: socket.socket | None = None
-        self._connections = 0
+
+    @property
+    def client_id(self) -> str:
+        """The id that prompts sent from now on take; another one only after `renew`."""
+        return self._client_id
+
+    @property
+    def heard_s(self) -> float | None:
+        """When the newest message of the present connection came, by time.monotonic(); None before the first."""
+        return self._heard_s
 
     def start(self) -> None:
         """Begin to connect; returns at once."""
         self._thread.start()
+
+    def renew(self) -> str:
+        """Leave the present connection, if there is one, for one under a fresh client id, and return that id at once.
+
+        Prompts sent under the earlier id are heard no more. Told as any loss: Disconnected, then Connected.
+        """
+        with self._lock:
+            self._renewals += 1
+            self._client_id = f"{self._first_client_id}-{self._renewals}"
+        self._cut()
+        return self._client_id
 
     def alive(self) -> bool:
         """Return whether the thread still does its work, connected or not."""
@@ -135,23 +161,22 @@ class Socket:
         except (websocket.WebSocketException, OSError) as trouble:
             return heard, trouble
         finally:
-            # Fresh at once: a prompt sent before the next connection is up is heard from then on.
-            self._connections += 1
-            self.client_id = f"{self._first_client_id}-{self._connections}"
             self._hang_up()
             opened.shutdown()  # type: ignore[no-untyped-call]
         return heard, None
 
     def _connect(self, opened: websocket.WebSocket) -> str:
         client_id = self.client_id
-        wire = self._dial()
+        wire = self._dial(client_id)
         # The library's own limit counts for each byte of the handshake.
         guard = threading.Timer(self._handshake_s, self._cut)
         guard.daemon = True
         guard.start()
         try:
             if self._tls is not None:
-                wire = self._keep(self._tls.wrap_socket(wire, server_hostname=self._host))
+                secured = self._tls.wrap_socket(wire, server_hostname=self._host, do_handshake_on_connect=False)
+                wire = self._keep(secured, client_id)
+                secured.do_handshake()
             opened.connect(  # type: ignore[no-untyped-call]
                 f"{self._url}?clientId={quote(client_id, safe='')}",
                 socket=wire,
@@ -166,22 +191,37 @@ class Socket:
         opened.settimeout(self._ping_after_s / 3)
         return client_id
 
-    def _dial(self) -> socket.socket:
+    def _dial(self, client_id: str) -> socket.socket:
         wire = socket.create_connection((self._host, self._port), _CONNECT_S)
         wire.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        return self._keep(wire)
+        return self._keep(wire, client_id)
 
-    def _keep(self, wire: socket.socket) -> socket.socket:
-        """Remember what `_cut` is to end."""
+    def _keep(self, wire: socket.socket, client_id: str) -> socket.socket:
+        """Remember what `_cut` is to end; whoever was told to stop or to renew before that ends here."""
         with self._lock:
             self._wire = wire
+            overtaken = client_id != self._client_id or self._stopping.is_set()
+        if overtaken:
+            raise ConnectionAbortedError("another client id is wanted by now")
         return wire
 
     def _hang_up(self) -> None:
+        """Close the present connection, and wait a moment until the server has heard of it.
+
+        Its end must reach the server before the same client id connects again.
+        """
         with self._lock:
             wire, self._wire = self._wire, None
-        if wire is not None:
-            wire.close()
+        if wire is None:
+            return
+        with suppress(OSError):
+            wire.shutdown(socket.SHUT_WR)
+            due = time.monotonic() + _FAREWELL_S
+            while not self._stopping.is_set() and (left_s := due - time.monotonic()) > 0:
+                wire.settimeout(left_s)
+                if not wire.recv(_CHUNK_BYTES):
+                    break
+        wire.close()
 
     def _read(self, opened: websocket.WebSocket) -> None:
         heard_at = pinged_at = time.monotonic()
@@ -205,6 +245,7 @@ class Socket:
                 self._tell(data.decode("utf-8", "replace"))
 
     def _tell(self, message: Message) -> None:
+        self._heard_s = None if isinstance(message, Connected) else time.monotonic()
         if not self._stopping.is_set():
             self._deliver(message)
 

@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import io
 import socket
+import ssl
 import threading
 import time
 import weakref
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
+from types import MappingProxyType
 from typing import Any
-from urllib.parse import urlsplit
 
 import requests
 from requests.adapters import HTTPAdapter
@@ -23,6 +25,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import HTTPError
 
+from service.comfy.access import headers_for, tls_context, without_login
 from service.errors import Unavailable
 
 _CHUNK_BYTES = 65536
@@ -101,6 +104,8 @@ class _Connection(HTTPConnection):
 class _SecureConnection(HTTPSConnection):
     def connect(self) -> None:
         super().connect()
+        # The context has judged the certificate as the configuration wants; the library would warn of that each time.
+        self.is_verified = True
         self.sock = _PatientSocket(self.sock)
 
 
@@ -113,7 +118,13 @@ class _SecurePool(HTTPSConnectionPool):
 
 
 class _Adapter(HTTPAdapter):
+    def __init__(self, context: ssl.SSLContext | None = None) -> None:
+        self._context = context
+        super().__init__()
+
     def init_poolmanager(self, *arguments: Any, **named: Any) -> None:
+        if self._context is not None:
+            named["ssl_context"] = self._context
         super().init_poolmanager(*arguments, **named)
         self.poolmanager.pool_classes_by_scheme = {"http": _Pool, "https": _SecurePool}
 
@@ -121,13 +132,20 @@ class _Adapter(HTTPAdapter):
 class Wire:
     """One server's HTTP side; `connect_s` and `read_s` bound each wait, `overall_s` of each call the whole exchange."""
 
-    def __init__(self, base_url: str, connect_s: float, read_s: float) -> None:
-        self.base_url = base_url.rstrip("/")
-        parts = urlsplit(self.base_url)
-        if parts.scheme not in {"http", "https"} or not parts.hostname:
-            raise ValueError(f"a server's address looks like http://127.0.0.1:8188, not {base_url!r}")
-        #: The address without user and password, for people.
-        self.shown = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+    def __init__(
+        self,
+        base_url: str,
+        connect_s: float,
+        read_s: float,
+        *,
+        headers: Mapping[str, str] = MappingProxyType({}),
+        tls_verify: bool | Path = True,
+    ) -> None:
+        #: The address without user and password: for people, and for requests, which have both in their headers.
+        self.shown = without_login(base_url)
+        self._headers = headers_for(base_url, headers)
+        self._tls_verify = tls_verify
+        self._context = tls_context(tls_verify) if self.shown.startswith("https:") else None
         self._waits = (connect_s, read_s)
         self._local = threading.local()
         self._lock = threading.Lock()
@@ -154,7 +172,7 @@ class Wire:
         try:
             with self._session().request(
                 method,
-                self.base_url + path,
+                self.shown + path,
                 timeout=(min(self._waits[0], overall_s), self._waits[1]),
                 stream=True,
                 allow_redirects=False,
@@ -184,7 +202,9 @@ class Wire:
         session = requests.Session()
         session.trust_env = False
         session.mount("http://", _Adapter())
-        session.mount("https://", _Adapter())
+        session.mount("https://", _Adapter(self._context))
+        session.headers.update(self._headers)
+        session.verify = str(self._tls_verify) if isinstance(self._tls_verify, Path) else self._tls_verify
         with self._lock:
             self._local.session = session
             ended = [entry for entry in self._sessions if (owner := entry[0]()) is None or not owner.is_alive()]

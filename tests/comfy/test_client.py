@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from service.comfy.access import bearer
 from service.comfy.client import Client, Refused
 from service.comfy.prompt import EXTRA_DATA
 from service.errors import Failed, Unavailable
@@ -177,7 +178,28 @@ def test_a_password_in_the_url_is_sent_and_never_shown() -> None:
     assert "hush" not in f"{away}"
 
 
-@pytest.mark.parametrize("url", ["127.0.0.1:8188", "ftp://host", "http://"])
+def test_headers_go_with_every_request_and_outrank_a_password_in_the_url() -> None:
+    with Scripted(always(STATS)) as server:
+        headers = {**bearer("t0ken"), "X-Of-Our-Proxy": "1"}
+        client = Client(server.url.replace("//", "//me:hush@"), headers=headers)
+        client.system_stats()
+        client.system_stats()
+        assert [asked.headers["authorization"] for asked in server.asked] == ["Bearer t0ken"] * 2
+        assert server.asked[0].headers["x-of-our-proxy"] == "1"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("", "x"), ("A B", "x"), ("A:", "x"), ("Ä", "x"), ("X", "a\r\nHost: b"), ("X", "a\nb"), ("X", " a"), ("X", "日"),
+     ("Content-Length", "5"), ("host", "a"), ("Transfer-Encoding", "chunked"), ("Sec-WebSocket-Key", "x")],
+)  # fmt: skip
+def test_a_header_that_could_forge_a_request_is_refused_and_its_value_not_shown(name: str, value: str) -> None:
+    with pytest.raises(ValueError, match="header") as caught:
+        Client("http://127.0.0.1:1", headers={name: value})
+    assert value not in str(caught.value) or value in "x5a"
+
+
+@pytest.mark.parametrize("url", ["127.0.0.1:8188", "ftp://host", "http://", "http://host:x"])
 def test_an_address_that_is_none_is_refused_at_once(url: str) -> None:
     with pytest.raises(ValueError, match="address"):
         Client(url)
@@ -353,6 +375,63 @@ def test_only_our_own_running_prompt_is_interrupted() -> None:
     with Scripted(respond) as server:
         assert Client(server.url).interrupt(ID) is False
         assert [asked.target for asked in server.asked] == ["/queue"]
+
+
+QUEUE = {
+    "queue_running": [[7, "running", {}, {}, []]],
+    "queue_pending": [[9, "b"], [12, "last"], [9, "a"], [-3, "front"], ["odd", "odd"]],
+}
+
+
+def test_the_queue_is_told_in_the_servers_own_order() -> None:
+    with Scripted(by_path(queue=http(200, json.dumps(QUEUE).encode()))) as server:
+        waiting = Client(server.url).queue()
+    assert waiting.order == ("running", "front", "a", "b", "last", "odd")
+    assert waiting.running == {"running"}
+    assert waiting.pending == set(waiting.order[1:])
+    assert waiting.numbers["front"] == -3
+    assert waiting.numbers["odd"] == math.inf
+
+
+def cancelling(answer: bytes, running: str = "other", pending: str = "another") -> Answer:
+    queue = {"queue_running": [[1, running]], "queue_pending": [[2, pending]]}
+    asked_or_deleted = http(200, json.dumps(queue).encode())
+    return by_path(**{f"api_jobs_{ID}_cancel": answer}, queue=asked_or_deleted, interrupt=http(200))
+
+
+@pytest.mark.parametrize("said", [True, False])
+def test_a_server_with_a_door_for_it_is_asked_to_cancel_there(said: bool) -> None:
+    with Scripted(cancelling(http(200, json.dumps({"cancelled": said}).encode()))) as server:
+        client = Client(server.url)
+        assert client.cancel(ID) is said
+        assert client.cancel(ID) is said
+        assert [asked.target for asked in server.asked] == [f"/api/jobs/{ID}/cancel"] * 2
+
+
+@pytest.mark.parametrize("status", [404, 405])
+@pytest.mark.parametrize(
+    ("running", "pending", "acted", "answer"),
+    [(ID, "other", ("/interrupt", {"prompt_id": ID}), True), ("other", ID, ("/queue", {"delete": [ID]}), True),
+     ("other", "another", None, False)],
+)  # fmt: skip
+def test_a_server_without_that_door_is_asked_once_and_by_id_from_then_on(
+    status: int, running: str, pending: str, acted: tuple[str, dict[str, Any]] | None, answer: bool
+) -> None:
+    with Scripted(cancelling(http(status), running, pending)) as server:
+        client = Client(server.url)
+        assert client.cancel(ID) is answer
+        assert client.cancel(ID) is answer
+        assert [asked.target for asked in server.asked].count(f"/api/jobs/{ID}/cancel") == 1
+        sent = [(asked.target, json.loads(asked.body)) for asked in server.asked[1:] if asked.method == "POST"]
+    assert sent == [acted] * 2 if acted else sent == []
+
+
+def test_prompts_that_are_over_are_forgotten_together() -> None:
+    with Scripted(by_path(history=http(200))) as server:
+        Client(server.url).forget(["a", "b"])
+        Client(server.url).forget([])
+        (asked,) = server.asked
+    assert json.loads(asked.body) == {"delete": ["a", "b"]}
 
 
 def test_a_file_is_streamed_and_its_reference_is_the_servers_answer(tmp_path: Path) -> None:

@@ -140,15 +140,32 @@ def test_the_socket_asks_no_proxy_of_the_environment(proxy: Proxy, monkeypatch: 
         assert socket.alive()
 
 
-def test_a_dropped_socket_comes_back_under_a_fresh_client_id(client: Client, proxy: Proxy) -> None:
+def test_a_dropped_socket_comes_back_under_its_client_id(client: Client, proxy: Proxy) -> None:
     with listening(proxy.url, "ears-2") as (socket, ears):
         proxy.drop_socket_after(0)
         assert ears.wait_for_kind(Disconnected).refused is False
         again = ears.wait_for_kind(Connected)
-        assert again.client_id == socket.client_id != "ears-2"
+        assert again.client_id == socket.client_id == "ears-2"
         graph = picture_graph()
         client.submit(new_id(), graph, again.client_id)
         ears.wait_for(lambda message: isinstance(message, str) and "execution_success" in message)
+
+
+def test_a_renewed_socket_hears_what_is_sent_under_its_fresh_id(client: Client, proxy: Proxy) -> None:
+    with listening(proxy.url, "ears-5") as (socket, ears):
+        fresh = socket.renew()
+        ears.wait_for_kind(Disconnected)
+        assert ears.wait_for_kind(Connected).client_id == fresh
+        client.submit(new_id(), picture_graph(), fresh)
+        ears.wait_for(lambda message: isinstance(message, str) and "execution_success" in message)
+
+
+def test_a_prompt_of_ours_is_cancelled_and_forgotten(client: Client) -> None:
+    run, _ = render(client, picture_graph())
+    assert client.cancel(run.prompt_id) is False, "it is over"
+    client.forget([run.prompt_id])
+    assert client.history(run.prompt_id) is None
+    assert client.queue().order == ()
 
 
 def test_a_socket_dropped_in_the_middle_costs_progress_but_no_result(client: Client, proxy: Proxy) -> None:

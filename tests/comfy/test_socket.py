@@ -112,7 +112,40 @@ def test_a_server_that_closes_politely_is_left_and_asked_again() -> None:
     with against(saying(frame(8, b"\x03\xe8"), stay=False)) as (_, ears, __):
         ears.wait_for_kind(Connected)
         assert ears.wait_for_kind(Disconnected).refused is False
+        assert ears.wait_for_kind(Connected).client_id == "me"
+
+
+def test_a_fresh_id_is_there_at_once_and_connects_anew() -> None:
+    with against(saying()) as (socket, ears, server):
+        ears.wait_for_kind(Connected)
+        assert socket.renew() == socket.client_id == "me-1"
+        assert ears.wait_for_kind(Disconnected).refused is False
         assert ears.wait_for_kind(Connected).client_id == "me-1"
+        assert [asked.target for asked in server.asked] == ["/ws?clientId=me", "/ws?clientId=me-1"]
+        STAYING.set()
+
+
+def test_renewing_in_the_middle_of_a_handshake_never_leaves_it_under_the_old_id() -> None:
+    def respond(asked: Asked, send: Callable[[bytes], None]) -> None:
+        if asked.target.endswith("=me"):
+            until(lambda: socket.client_id != "me", 5)
+        send(accept(asked))
+        STAYING.wait(10)
+
+    with against(respond) as (socket, ears, server):
+        until(lambda: server.asked, 5)
+        socket.renew()
+        assert ears.wait_for_kind(Connected).client_id == "me-1"
+        STAYING.set()
+
+
+def test_it_knows_when_it_last_heard_something() -> None:
+    with against(saying(frame(1, b"{}"))) as (socket, ears, _):
+        before = time.monotonic()
+        ears.wait_for(lambda message: message == "{}")
+        assert socket.heard_s is not None
+        assert before <= socket.heard_s <= time.monotonic()
+        STAYING.set()
 
 
 def test_a_handshake_that_drips_is_cut_off() -> None:
