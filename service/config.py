@@ -13,7 +13,8 @@ from typing import Any, get_args
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from service.config_keys import FOLDERS, GROUPS, TASKS, UNBUILT, Backend, Config, Watch
+from service.backend_keys import BACKEND_PATHS, Backend
+from service.config_keys import FOLDERS, GROUPS, TASKS, UNBUILT, Config, Watch
 from service.declaration import in_order, json_plain, limits, written
 from service.errors import Problem, Rejected
 from service.strict_yaml import Document
@@ -46,7 +47,7 @@ def _parse(text: str | bytes, folder: Path) -> Config:
     config, problems = read(Config, document, {}, "key")
     said = {problem.field for problem in problems}
     later = (problem for problem in _unbuilt(document) if problem.field not in said)
-    problems = (*problems, *later, *_several_backends(document))
+    problems = (*problems, *later, *_twins(document))
     if config is not None:
         config = _with_folders(config, folder)
         problems = (*problems, *_overlaps(config, document), *_root_overlaps(config, document))
@@ -74,7 +75,7 @@ def reference() -> str:
     rows = ["| key | default | what it does |", "| --- | --- | --- |"]
     for name, info in _all_keys():
         note = " *Not built yet: only the default is taken.*" if name in UNBUILT else ""
-        value = "must be set" if info.is_required() else f"`{written(_plain(info.default))}`"
+        value = "must be set" if info.is_required() else f"`{written(_plain(info.default)) or 'none'}`"
         rows.append(f"| `{name}` | {value} | {info.description}{limits(info)}{note} |")
     return "\n".join(rows) + "\n"
 
@@ -115,12 +116,20 @@ def _kinds(usual: Any) -> tuple[str, ...]:
     return ("whole", "number", "text", "truth") if isinstance(usual, str) else ("whole", "number")
 
 
-def _several_backends(document: Document) -> Iterator[Problem]:
+def _twins(document: Document) -> Iterator[Problem]:
+    """Two lanes on one server would take each other's prompts for other people's."""
     node = document.root.fields.get("backends")
-    if node is not None and len(node.items) > 1:
-        second = node.items[1]
-        title = "More than one backend is not built yet."
-        yield Problem("not_built_yet", title, "Keep one.", field="backends").at(second.line, second.column)
+    for key, fix in (("name", "Give each a name of its own."), ("url", "Name each server once.")):
+        seen: set[str] = set()
+        for entry in node.items if node is not None else ():
+            value = entry.fields.get(key)
+            if value is None or value.kind in ("list", "fields", "refused", "nothing"):
+                continue
+            text = value.text.rstrip("/").lower()
+            if text in seen:
+                title = f"Two backends have the {key} {value.text}."
+                yield Problem("conflict", title, fix, field=f"backends.{key}").at(value.line, value.column)
+            seen.add(text)
 
 
 def _with_folders(config: Config, folder: Path) -> Config:
@@ -130,7 +139,14 @@ def _with_folders(config: Config, folder: Path) -> Config:
     folders = {name: whole(getattr(config, name)) for name in FOLDERS}
     roots = tuple(map(whole, config.media_roots))
     tasks = {**TASKS, **config.tasks}
-    return config.model_copy(update={**folders, "media_roots": roots, "tasks": tasks})
+    backends = tuple(
+        backend.model_copy(
+            update={key: whole(path) for key in BACKEND_PATHS if isinstance(path := getattr(backend, key), Path)}
+        )
+        for backend in config.backends
+    )
+    update = {**folders, "media_roots": roots, "tasks": tasks, "backends": backends}
+    return config.model_copy(update=update)
 
 
 def _overlaps(config: Config, document: Document) -> Iterator[Problem]:

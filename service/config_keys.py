@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
+from service.backend_keys import Backend
 from service.declaration import Declared, Slug, mistake, not_built
+from service.key_types import Folder, Text
 from service.manifest import RESERVED_FOLDERS
 
 #: The task folders that are always there; those without a workflow say so to who drops something.
@@ -24,32 +24,6 @@ TASKS: Mapping[str, tuple[str, ...]] = {
 }
 
 
-def _as_path(value: Any) -> Any:
-    """Let a path be written as text; anything else is left to be refused."""
-    if not isinstance(value, str):
-        return value
-    if not value.strip() or "\x00" in value:
-        raise mistake("bad_path", "{field} is empty.", "Write a folder, or take the line out.")
-    if re.search(r"\$\w|\$\{|%\w+%", value):
-        raise mistake("bad_path", "{field} holds a variable, which isn't replaced here.", "Write the whole path.")
-    if value.startswith("~") and value[1:2] not in ("", "/"):
-        raise mistake("bad_path", "{field} begins with another user's home.", "Write the whole path.")
-    return Path(value)
-
-
-def _check_url(url: str) -> str:
-    try:
-        parts = urlsplit(url)
-        host, _ = parts.hostname, parts.port
-    except ValueError:
-        raise mistake("bad_value", "{field} is not an address.", _URL) from None
-    if parts.scheme not in ("http", "https") or not host:
-        raise mistake("bad_value", "{field} must begin with http:// or https:// and name a host.", _URL)
-    if parts.username or parts.password or parts.query or parts.fragment:
-        raise mistake("bad_value", "{field} can't hold a password, a query or a fragment.", _URL)
-    return url.rstrip("/")
-
-
 def _check_tasks(tasks: Mapping[str, tuple[str, ...]]) -> Mapping[str, tuple[str, ...]]:
     for task in tasks:
         if task == "adult":
@@ -59,9 +33,6 @@ def _check_tasks(tasks: Mapping[str, tuple[str, ...]]) -> Mapping[str, tuple[str
     return tasks
 
 
-_URL = "Write for example url: http://127.0.0.1:8188"
-Folder = Annotated[Path, BeforeValidator(_as_path), WithJsonSchema({"type": "string"})]
-Text = Annotated[str, Field(min_length=1, max_length=400)]
 SliderRange = tuple[Annotated[float, Field(ge=-100, le=100)], Annotated[float, Field(ge=-100, le=100)]]
 
 
@@ -97,23 +68,6 @@ class Watch(Declared):
     media_wait_minutes: float = Field(
         60, ge=0, le=100_000, description="A job file waits so long for the media that it needs.", examples=[60]
     )
-
-
-class Backend(Declared):
-    """One ComfyUI server."""
-
-    name: Slug = Field(description="A name for it, as the status shows it.", examples=["gpu-1"])
-    url: Annotated[Text, AfterValidator(_check_url)] = Field(
-        description="Its address.", examples=["http://127.0.0.1:8188"]
-    )
-
-    @model_validator(mode="after")
-    def _has_its_own_name(self) -> Backend:
-        if self.name == "embedded":
-            raise mistake(
-                "bad_value", "The name embedded belongs to the embedded engine.", "Write for example name: gpu-1."
-            )
-        return self
 
 
 class Config(Declared):
@@ -214,7 +168,7 @@ class Config(Declared):
 
     backends: tuple[Backend, ...] = Field(
         (),
-        description="The ComfyUI server to work with; this version takes one.",
+        description="The ComfyUI servers to work with, each with a name and a url of its own.",
         examples=[[{"name": "gpu-1", "url": "http://127.0.0.1:8188"}]],
     )
     engine: Literal["auto", "embedded", "off"] = Field(
@@ -260,7 +214,7 @@ class Config(Declared):
             title = "default_frames is larger than max_frames."
             raise mistake("conflict", title, "Raise max_frames or lower default_frames.", "default_frames")
         if self.engine == "embedded" and self.backends:
-            title = "engine: embedded and backends exclude each other: this version works with one server."
+            title = "engine: embedded and backends exclude each other: nobody could tell which of them draws a job."
             raise mistake("conflict", title, "Write engine: auto, or take backends out.", "engine")
         return self
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 from service.binding import BoundCell
 from service.cells import base_of, names_at
+from service.comfy.folders import models_of
 from service.inbox.record import Claim
 from service.job import Job, Render, State
 from service.naming import clean
@@ -117,6 +118,7 @@ def _row(plan: Plan, bound: BoundCell, identity: str, name: str, same_as: str | 
         adjusted=list(bound.adjusted),
         inputs=[{"role": each.role, "file": each.file, "sha256": each.sha256} for each in bound.inputs],
         graph_hash=reading.workflow.graph_hash,
+        models=models_of(bound.bound.graph),
         fingerprint=bound.fingerprint,
         updated_at=at,
     )

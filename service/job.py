@@ -145,7 +145,7 @@ class Job:
     warnings: list[str] = field(default_factory=list)
     error: dict[str, Any] | None = None
     graph_hash: str | None = None
-    #: The model files that its graph names, "folder/name"; known once it is sent.
+    #: The model files that its graph names, "folder/name"; known once it is queued.
     models: list[str] = field(default_factory=list)
     #: The result of an earlier job (outbox-relative) that stands for this one, where nothing had to be rendered.
     same_as: str | None = None
@@ -153,6 +153,8 @@ class Job:
     fingerprint: str | None = None
     #: Somebody asked to cancel it; saved first, so that a crash doesn't forget it.
     cancel: bool = False
+    #: How many jobs were preferred to it for their models, though it was before them.
+    passed: int = 0
     number: int = 0
     queued_at: str | None = None
     started_at: str | None = None

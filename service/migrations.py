@@ -9,6 +9,8 @@ from sqlite_utils import Database, Migrations
 from service.naming import fold
 
 MIGRATIONS = Migrations("reeldrop")
+#: What jobs of one workflow on the same models share; SQLite finds them by the very words of an index.
+COHORT = "(coalesce(workflow, '') || char(10) || models)"
 _SCHEMA = Path(__file__).with_name("schema.sql")
 
 
@@ -83,6 +85,28 @@ def durations(database: Database) -> None:
            steps REAL NOT NULL, seconds REAL NOT NULL) STRICT"""
     )
     database.execute("CREATE INDEX durations_node ON durations (workflow, node, class, backend, bucket, id)")
+
+
+@MIGRATIONS()
+def many_backends(database: Database) -> None:
+    """Find jobs by what they run on, and remember what is known of backends and which groups of jobs fail alike."""
+    database.execute("ALTER TABLE jobs ADD COLUMN passed INTEGER NOT NULL DEFAULT 0")
+    database.execute(
+        f"""CREATE INDEX jobs_cohort ON jobs (task, {COHORT}, priority DESC, number)
+            WHERE state = 'queued' AND kind = 'job'"""
+    )
+    database.execute(
+        "CREATE INDEX jobs_durations ON jobs (workflow, number) WHERE state = 'done' AND started_at IS NOT NULL"
+    )
+    database.execute(
+        """CREATE TABLE backends (name TEXT PRIMARY KEY, draining INTEGER NOT NULL DEFAULT 0,
+           facts TEXT NOT NULL DEFAULT '{}', updated_at TEXT) STRICT"""
+    )
+    database.execute(
+        """CREATE TABLE cohorts (kind TEXT NOT NULL CHECK (kind IN ('workflow', 'model')), name TEXT NOT NULL,
+           signature TEXT NOT NULL, failures INTEGER NOT NULL, workflow TEXT, title TEXT NOT NULL, held_since TEXT,
+           PRIMARY KEY (kind, name)) STRICT"""
+    )
 
 
 def folded(task: str, grouping: str, name: str) -> str:

@@ -1,12 +1,18 @@
-"""Which job comes next: the higher priority, then the task folder whose turn it is, then the order of arrival."""
+"""Which job comes next, and where: the higher priority, then a warm model within bounds, then each folder in turn."""
 
 from __future__ import annotations
 
 import heapq
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Protocol, TypeVar
+
+#: So many of the next jobs are looked at for one whose models are loaded.
+LOOK_AHEAD = 32
+#: A job that so many others were preferred to comes next, whatever it has to load.
+MOST_PASSED = 32
 
 
 class Waiting(Protocol):
@@ -36,11 +42,29 @@ class Turn:
     task: str
     priority: int
     number: int
+    #: The model files that it needs, "folder/name".
+    models: frozenset[str] = frozenset()
+    #: How many jobs were preferred to it, though it was before them and could have run there.
+    passed: int = 0
+    workflow: str = ""
+
+
+@dataclass(frozen=True)
+class Bay:
+    """One backend as the order needs it: how it is weighted, which models it holds, whether it runs nothing now."""
+
+    name: str
+    weight: float
+    warm: frozenset[str]
+    free: bool
+
+
+CanRun = Callable[[str, Turn], bool]
 
 
 def next_of(heads: Iterable[Any_], last_started: Mapping[str, str]) -> Any_ | None:
     """
-    Return the job to start now, or None where there is none.
+    Return the job to start now where models don't matter, or None where there is none.
 
     `heads` holds at least the first job of each task folder (by priority, then arrival); `last_started` says when each
     folder's newest start was, as text that sorts by time: a folder that never had one comes first.
@@ -49,7 +73,7 @@ def next_of(heads: Iterable[Any_], last_started: Mapping[str, str]) -> Any_ | No
 
 
 def in_order(queued: Iterable[Any_], last_started: Mapping[str, str]) -> Iterator[Any_]:
-    """Yield queued jobs in the order in which one backend would start them if nothing else came."""
+    """Yield queued jobs by priority, the folders of each in turn, each folder's as they came; models don't matter."""
     folders: dict[str, list[tuple[int, int, Any_]]] = defaultdict(list)
     for job in queued:
         folders[job.task].append((-job.priority, job.number, job))
@@ -71,3 +95,78 @@ def in_order(queued: Iterable[Any_], last_started: Mapping[str, str]) -> Iterato
         started += 1
         if folders[task]:
             come_up(task, (started, ""))
+
+
+def choose(
+    turns: Iterable[Turn], last_started: Mapping[str, str], bay: Bay, others: Sequence[Bay], can_run: CanRun
+) -> Turn | None:
+    """
+    Return the job that a backend takes now, or None where it is to leave what there is to others.
+
+    `turns` are the next queued jobs (`store.candidates`), `others` the other backends that take jobs now. Of the
+    highest priority that it can run, it takes the first of those that need no loading, among the next 32 in order;
+    without such a one the one that loads the least, rather what no other backend has loaded. A job that 32 others were
+    preferred to comes first. What a free backend of more weight would take is left to it, so is everything that a free
+    one would take while this one only fills its queue, and what another free one needn't load. Whoever takes a job must
+    wake the others: what was left to it may be theirs now.
+    """
+    return _pick(_left_for(bay, turns, last_started, others, can_run), bay, others, can_run)
+
+
+def passed_by(
+    chosen: Turn,
+    turns: Iterable[Turn],
+    last_started: Mapping[str, str],
+    bay: Bay,
+    others: Sequence[Bay],
+    can_run: CanRun,
+) -> list[str]:
+    """Return the ids of the jobs to which a backend has preferred the chosen one; `store.passed_over` counts them."""
+    passed: list[str] = []
+    for turn in _eligible(_left_for(bay, turns, last_started, others, can_run), bay, can_run):
+        if turn.id == chosen.id:
+            return passed
+        if turn.priority == chosen.priority and turn.passed < MOST_PASSED:
+            passed.append(turn.id)
+    return []
+
+
+def _left_for(
+    bay: Bay, turns: Iterable[Turn], last_started: Mapping[str, str], others: Sequence[Bay], can_run: CanRun
+) -> list[Turn]:
+    """Return jobs in order, but for what goes to backends that come before this one."""
+    left = list(in_order(turns, last_started))
+    rivals = [other for other in others if other.free and (not bay.free or other.weight > bay.weight)]
+    for rival in sorted(rivals, key=lambda other: -other.weight):
+        taken = _pick(left, rival, [each for each in (bay, *others) if each is not rival], can_run)
+        left = [turn for turn in left if turn is not taken]
+    return left
+
+
+def _eligible(ordered: Iterable[Turn], bay: Bay, can_run: CanRun) -> Iterator[Turn]:
+    return (turn for turn in ordered if can_run(bay.name, turn))
+
+
+def _pick(ordered: Iterable[Turn], bay: Bay, others: Sequence[Bay], can_run: CanRun) -> Turn | None:
+    window = list(islice(_eligible(ordered, bay, can_run), LOOK_AHEAD))
+    window = [turn for turn in window if turn.priority == window[0].priority]
+    waited = [turn for turn in window if turn.passed >= MOST_PASSED]
+    if waited:
+        return waited[0]
+    if window and window[0].models <= bay.warm:
+        return window[0]
+    warm = next((turn for turn in window if turn.models and turn.models <= bay.warm), None)
+    if warm is not None:
+        return warm
+    cold = [turn for turn in window if not _is_warm_in(turn, (each for each in others if each.free), can_run)]
+    elsewhere = [each for each in others if not each.free]
+    return min(
+        # What needs no model at all gains nothing by being preferred.
+        (turn for turn in cold if turn.models or turn is window[0]),
+        key=lambda turn: (_is_warm_in(turn, elsewhere, can_run), len(turn.models - bay.warm)),
+        default=None,
+    )
+
+
+def _is_warm_in(turn: Turn, bays: Iterable[Bay], can_run: CanRun) -> bool:
+    return any(turn.models and turn.models <= each.warm and can_run(each.name, turn) for each in bays)

@@ -83,6 +83,8 @@ FLOORS: dict[str, float] = {
     "jobfile": 2.4,
     "model_list": 2.4,
     "config_keys": 2.5,
+    "backend_keys": 2.45,
+    "key_types": 2.4,
     "jobs_in_file": 2.35,
     "job_fields": 2.35,
     "typed_yaml": 2.3,
@@ -103,6 +105,7 @@ FLOORS: dict[str, float] = {
     "naming": 1,
     "durations": 1,
     "schedule": 1,
+    "windows": 1,
     "status": 1,
     "disk_trouble": 1,
     # ground: shared by service and engine

@@ -116,7 +116,18 @@ def test_relative_paths_start_at_the_files_folder(monkeypatch):
         ("backends: [{name: a, url: 'http://'}]", "bad_value", (1, 27), "http://"),
         ("backends: [{name: a, url: 'http://u:p@h'}]", "bad_value", (1, 27), "password"),
         ("backends: [{name: a, url: 'http://h:99999'}]", "bad_value", (1, 27), "http://"),
-        ("backends: [{name: a, url: 'http://a'}, {name: b, url: 'http://b'}]", "not_built_yet", (1, 40), "Keep one."),
+        ("backends: [{name: a, url: 'http://a'}, {name: a, url: 'http://b'}]", "conflict", (1, 47), "name of its own"),
+        ("backends: [{name: a, url: 'http://a/'}, {name: b, url: 'HTTP://A'}]", "conflict", (1, 56), "server once"),
+        ("backends: [{name: a, url: 'http://a', windows: [noon]}]", "bad_value", (1, 49), "mon-fri 22:00-06:00"),
+        ("backends: [{name: a, url: 'http://a', windows: 'mo 1:00-2:00'}]", "bad_value", (1, 48), "mo is no day"),
+        ("backends: [{name: a, url: 'http://a', weight: 0}]", "out_of_range", (1, 47), "0.01 or more"),
+        ("backends: [{name: a, url: 'http://a', tls_verify: 1}]", "wrong_type", (1, 51), "tls_verify: true"),
+        ("backends: [{name: a, url: 'http://a', token: x, token_file: y}]", "conflict", (1, 12), "Keep one of them"),
+        ("backends: [{name: a, url: 'http://a', token_variable: a b}]", "bad_value", (1, 55), "GPU_1_TOKEN"),
+        ("backends: [{name: a, url: 'http://a', headers: {a b: c}}]", "bad_value", (1, 48), "X-Api-Key"),
+        ("backends: [{name: a, url: 'http://a', headers: {Authorization: c}}]", "bad_value", (1, 48), "token_file"),
+        ("backends: [{name: a, url: 'http://a', headers: {Host: c}}]", "bad_value", (1, 48), "Take it out"),
+        ("backends: [{name: a, url: 'http://a', restart_command: reboot}]", "wrong_type", (1, 56), "systemctl"),
         ("engine: embedded\nbackends: [{name: a, url: 'http://a'}]", "conflict", (1, 1), "engine: auto"),
         ("tasks: {Bad Name: [x]}", "bad_value", (1, 19), "a-z"),
         ("tasks: {done: [x]}", "bad_value", (1, 8), "another name"),
@@ -148,7 +159,7 @@ def test_a_mistake_has_its_code_place_and_cure(text, code, place, words):
 
 def test_every_mistake_is_named_at_once():
     found = problems_of("log_level: info\nfoo: 1\nvideo_format: webm\ndefault_fps: '12'\nbackends: [{}, {}]\n")
-    assert [problem.line for problem in found] == [1, 2, 3, 4, 5, 5, 5, 5, 5]
+    assert [problem.line for problem in found] == [1, 2, 3, 4, 5, 5, 5, 5]
     assert len({problem.sentence() for problem in found}) == len(found)
 
 

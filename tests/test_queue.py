@@ -144,6 +144,7 @@ def test_ten_thousand_queued_jobs_cost_no_more_than_ten(store: Store):
     def ask() -> None:
         tasks = store.queued_tasks()
         store.heads(tasks)
+        assert len(store.candidates(tasks, 5)) == 5
         store.last_started(tasks)
         store.running_on("gpu")
         store.asked_to_cancel("id-n1")
@@ -156,6 +157,38 @@ def test_ten_thousand_queued_jobs_cost_no_more_than_ten(store: Store):
     few = steps(store, ask)
     fill(range(10, 10_000))
     assert steps(store, ask) <= few + 500
+
+
+def test_candidates_are_the_next_in_order_of_what_fits(store: Store):
+    for number in range(40):
+        add(store, f"a{number}", workflow="one", models=["checkpoints/a"])
+    add(store, "b", workflow="one", models=["checkpoints/b"])
+    add(store, "other", task="image-to-video", workflow="two")
+    add(store, "urgent", workflow="two", priority=50)
+    add(store, "leaving", cancel=True)
+    tasks = store.queued_tasks()
+    assert [turn.id for turn in store.candidates(tasks, 4)] == ["id-urgent", "id-other", "id-a0", "id-a1"]
+    assert [turn.id for turn in store.candidates(tasks, 5, lambda turn: turn.workflow == "two")] == [
+        "id-urgent", "id-other",
+    ]  # fmt: skip
+    assert [turn.id for turn in store.candidates(tasks, 5, lambda turn: "checkpoints/b" in turn.models)] == ["id-b"]
+    store.passed_over(["id-a0", "id-a1"])
+    store.passed_over(["id-a0"])
+    assert [turn.passed for turn in store.candidates(["text-to-video"], 4)] == [0, 2, 1, 0]
+    assert store.candidates([], 5) == []
+
+
+def test_a_backend_is_drained_until_somebody_resumes_it(store: Store):
+    assert store.backend_state("gpu") == "on"
+    assert store.drain_backend("gpu", draining=True)
+    assert not store.drain_backend("gpu", draining=True)
+    store.note_backend("gpu", {"answers": True, "running": ["id-a"], "others_queued": 2})
+    assert store.backend_state("gpu") == "draining"
+    facts = store.backends()["gpu"]
+    assert (facts["running"], facts["others_queued"], facts["draining"]) == (["id-a"], 2, True)
+    assert store.drain_backend("gpu", draining=False)
+    assert store.backend_state("gpu") == "on"
+    assert store.backends()["gpu"]["answers"] is True
 
 
 def test_what_is_to_be_cancelled_is_known_by_whose_it_is_to_end(store: Store):

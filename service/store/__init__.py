@@ -6,11 +6,12 @@ from service.store.batches import Batches, Sums
 from service.store.connection import utc_now
 from service.store.drops import Drops
 from service.store.durations import Durations
+from service.store.fleet import Fleet
 from service.store.jobs import ForbiddenMove
 from service.store.memory import Memory
 
 __all__ = ["ForbiddenMove", "Store", "Sums", "utc_now"]
 
 
-class Store(Drops, Batches, Memory, Durations):
+class Store(Drops, Batches, Memory, Durations, Fleet):
     """The queue and the log in one SQLite file, shared by the daemon's threads."""

@@ -11,18 +11,12 @@ from service.naming import clean
 from service.rows import job_of
 from service.schedule import Turn, in_order
 from service.store.jobs import SELECT, Jobs
+from service.store.turns import QUEUED, TURN, Turns, turn_of
 
-#: SQLite is told a partial index by the very words of its condition.
-_QUEUED = "state = 'queued' AND kind = 'job'"
 _LIVE = "state IN ('waiting', 'queued', 'running')"
-#: Each task folder that has queued jobs: one step in the index for each, however many jobs it has.
-_TASKS = f"""WITH RECURSIVE tasks (task) AS (
-    SELECT min(task) FROM jobs WHERE {_QUEUED}
-    UNION ALL SELECT (SELECT min(task) FROM jobs WHERE {_QUEUED} AND jobs.task > tasks.task) FROM tasks
-              WHERE tasks.task IS NOT NULL) """
 
 
-class Queue(Jobs):
+class Queue(Jobs, Turns):
     """Questions about many jobs at once."""
 
     def in_states(self, *states: State, limit: int = -1) -> list[Job]:
@@ -42,45 +36,32 @@ class Queue(Jobs):
 
     # whose turn it is ------------------------------------------------------------------------------------------------
 
-    def queued_tasks(self) -> list[str]:
-        """Return the task folders that have queued jobs."""
-        return [row["task"] for row in self._rows(_TASKS + "SELECT task FROM tasks WHERE task IS NOT NULL")]
-
     def heads(self, tasks: Collection[str]) -> list[Turn]:
         """Return the first queued job of each of these task folders; one whose cancelling is under way is none."""
         found = []
         for task in tasks:
-            statement = f"""SELECT id, task, priority, number FROM jobs WHERE {_QUEUED} AND task = ? AND cancel = 0
+            statement = f"""{TURN} WHERE {QUEUED} AND task = ? AND cancel = 0
                             ORDER BY priority DESC, number LIMIT 1"""
-            found += [Turn(**row) for row in self._rows(statement, (task,))]
-        return found
-
-    def last_started(self, tasks: Collection[str]) -> dict[str, str]:
-        """Return when the newest start of a job of each of these task folders was; none for one that never had any."""
-        found = {}
-        for task in tasks:
-            rows = self._rows("SELECT max(started_at) AS at FROM jobs WHERE task = ? AND kind = 'job'", (task,))
-            if rows[0]["at"]:
-                found[task] = rows[0]["at"]
+            found += [turn_of(row) for row in self._rows(statement, (task,))]
         return found
 
     def next_queued(self, limit: int) -> list[Job]:
         """Return so many queued jobs, the next ones first, but for those that are on hold because of a pause."""
         found = []
         tasks = self.queued_tasks()
-        statement = f"""SELECT id, task, priority, number FROM jobs WHERE {_QUEUED} AND task = ?
+        statement = f"""{TURN} WHERE {QUEUED} AND task = ?
                         AND coalesce(json_extract(hold, '$.code'), '') != 'paused'
                         ORDER BY priority DESC, number LIMIT ?"""
         for task in tasks:
-            found += [Turn(**row) for row in self._rows(statement, (task, limit))]
+            found += [turn_of(row) for row in self._rows(statement, (task, limit))]
         order = islice(in_order(found, self.last_started(tasks)), limit)
         return [job for turn in order if (job := self.get(turn.id)) is not None]
 
     def places(self, paused: Collection[str] = ()) -> dict[str, int]:
         """Return each queued job's place in the order in which they come up, from 1; paused tasks' have none."""
         tasks = [] if "" in paused else [task for task in self.queued_tasks() if task not in paused]
-        rows = self._rows(f"SELECT id, task, priority, number FROM jobs WHERE {_QUEUED}")
-        turns = [Turn(**row) for row in rows if row["task"] in set(tasks)]
+        rows = self._rows(f"{TURN} WHERE {QUEUED}")
+        turns = [turn_of(row) for row in rows if row["task"] in set(tasks)]
         return {turn.id: place for place, turn in enumerate(in_order(turns, self.last_started(tasks)), start=1)}
 
     def running_on(self, backend: str) -> list[str]:
@@ -130,13 +111,13 @@ class Queue(Jobs):
 
     def queued_without(self, code: str, task: str, limit: int) -> list[str]:
         """Return those of a task's next `limit` queued jobs that are not on hold for this."""
-        statement = f"""SELECT id, json_extract(hold, '$.code') AS code FROM jobs WHERE {_QUEUED} AND task = ?
+        statement = f"""SELECT id, json_extract(hold, '$.code') AS code FROM jobs WHERE {QUEUED} AND task = ?
                         ORDER BY priority DESC, number LIMIT ?"""
         return [row["id"] for row in self._rows(statement, (task, limit)) if row["code"] != code]
 
     def held_for(self, code: str) -> list[tuple[str, str]]:
         """Return id and task of each queued job that is on hold for this."""
-        statement = f"""SELECT id, task FROM jobs WHERE {_QUEUED} AND hold IS NOT NULL
+        statement = f"""SELECT id, task FROM jobs WHERE {QUEUED} AND hold IS NOT NULL
                         AND json_extract(hold, '$.code') = ?"""
         return [(row["id"], row["task"]) for row in self._rows(statement, (code,))]
 

@@ -1,0 +1,87 @@
+"""Whose turn it is, as rows: the next queued jobs of each kind are found without reading the others."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Callable, Collection, Iterable
+from itertools import islice
+
+from service.migrations import COHORT
+from service.schedule import LOOK_AHEAD, Turn, in_order
+from service.store.connection import Connection
+
+#: SQLite is told a partial index by the very words of its condition.
+QUEUED = "state = 'queued' AND kind = 'job'"
+TURN = "SELECT id, task, priority, number, models, passed, coalesce(workflow, '') AS workflow FROM jobs"
+#: Each task folder that has queued jobs: one step in the index for each, however many jobs it has.
+_TASKS = f"""WITH RECURSIVE tasks (task) AS (
+    SELECT min(task) FROM jobs WHERE {QUEUED}
+    UNION ALL SELECT (SELECT min(task) FROM jobs WHERE {QUEUED} AND jobs.task > tasks.task) FROM tasks
+              WHERE tasks.task IS NOT NULL) """
+#: Each cohort of a task folder, the same way.
+_COHORTS = f"""WITH RECURSIVE cohorts (cohort) AS (
+    SELECT min({COHORT}) FROM jobs WHERE {QUEUED} AND task = :task
+    UNION ALL SELECT (SELECT min({COHORT}) FROM jobs WHERE {QUEUED} AND task = :task AND {COHORT} > cohorts.cohort)
+              FROM cohorts WHERE cohorts.cohort IS NOT NULL)
+    SELECT cohort FROM cohorts WHERE cohort IS NOT NULL"""
+_OF_COHORT = (
+    f"{TURN} WHERE {QUEUED} AND task = ? AND {COHORT} = ? AND cancel = 0 ORDER BY priority DESC, number LIMIT ?"
+)
+
+
+class Turns(Connection):
+    """Questions about the order of the queue; each costs a few steps in an index for each kind of job that there is."""
+
+    def queued_tasks(self) -> list[str]:
+        """Return the task folders that have queued jobs."""
+        return [row["task"] for row in self._rows(_TASKS + "SELECT task FROM tasks WHERE task IS NOT NULL")]
+
+    def last_started(self, tasks: Collection[str]) -> dict[str, str]:
+        """Return when the newest start of a job of each of these task folders was; none for one that never had any."""
+        found = {}
+        for task in tasks:
+            rows = self._rows("SELECT max(started_at) AS at FROM jobs WHERE task = ? AND kind = 'job'", (task,))
+            if rows[0]["at"]:
+                found[task] = rows[0]["at"]
+        return found
+
+    def candidates(
+        self, tasks: Collection[str], limit: int = LOOK_AHEAD, fits: Callable[[Turn], bool] | None = None
+    ) -> list[Turn]:
+        """
+        Return the next `limit` jobs of these task folders in order, of those that `fits` takes, if it is given.
+
+        Jobs of one workflow on the same models are looked at together: where none of the first of them fits, none of
+        them does. Left out are groups that are held, and jobs whose cancelling is under way.
+        """
+        last_started = self.last_started(tasks)
+        return list(islice(in_order(self._turns(tasks, limit, fits), last_started), limit))
+
+    def passed_over(self, job_ids: Collection[str]) -> None:
+        """Count that another job was preferred to each of these."""
+        if job_ids:
+            with self.transaction():
+                self._connection.executemany(
+                    "UPDATE jobs SET passed = passed + 1 WHERE id = ?", [(each,) for each in job_ids]
+                )
+
+    def _turns(self, tasks: Collection[str], limit: int, fits: Callable[[Turn], bool] | None) -> Iterable[Turn]:
+        held = self._held_names()
+        for task in tasks:
+            for (cohort,) in self._rows(_COHORTS, {"task": task}):
+                workflow, _, models = cohort.partition("\n")
+                if ("workflow", workflow) in held or any(("model", name) in held for name in json.loads(models)):
+                    continue
+                turns = [turn_of(row) for row in self._rows(_OF_COHORT, (task, cohort, limit))]
+                yield from turns if fits is None else filter(fits, turns)
+
+    def _held_names(self) -> set[tuple[str, str]]:
+        rows = self._rows("SELECT kind, name FROM cohorts WHERE held_since IS NOT NULL")
+        return {(row["kind"], row["name"]) for row in rows}
+
+
+def turn_of(row: sqlite3.Row) -> Turn:
+    """Return the turn that a row holds."""
+    values = dict(row)
+    return Turn(**{**values, "models": frozenset(json.loads(values["models"]))})
