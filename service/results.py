@@ -7,7 +7,7 @@ import logging
 import shutil
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from service import __version__, uploads
@@ -18,9 +18,9 @@ from service.disk import sha256_of
 from service.disk_trouble import unavailable_of
 from service.ending import Ending
 from service.errors import Failed, Problem, Unavailable
-from service.examiner import Examiner
+from service.examiner import Examiner, Inspection
 from service.inbox.record import Claim
-from service.job import Job, MediaFacts, Render
+from service.job import Job, MediaFacts, Render, Screening
 from service.media.delivery import deliver
 from service.outbox import Outbox
 from service.register import Register
@@ -35,8 +35,9 @@ class _Made:
     """How far one job's result is: what is on our disk already is never asked of a server or an ffmpeg again."""
 
     raw: Path | None = None
-    screened: bool = False
-    warnings: list[str] = field(default_factory=list)
+    inspected: Inspection | None = None
+    #: What the file that was inspected was known by then; one that the server changes after that is another one.
+    identity: tuple[int, int, int] | None = None
     marked: tuple[Path, MediaFacts] | None = None
 
 
@@ -110,18 +111,25 @@ class Results:
         if made.raw is None:
             made.raw = self._fetch(job, outputs[0], client)
         self._heed(job)
-        if not made.screened:
-            self._register.change(job.id, stage="verifying", progress=0.97)
-            facts, made.warnings = self._examiner.verify(made.raw, render.expected)
-            self._screen(job, made.raw, facts)
-            made.screened = True
+        if made.inspected is None:
+            self._register.progress(job.id, 0.97, "verifying", None)
+            made.identity = _identity(made.raw)
+            inspected = self._examiner.inspect(made.raw, render.expected)
+            self._heed_screening(job, made.raw, inspected.screening)
+            made.inspected = inspected
         self._heed(job)
         if made.marked is None:
-            self._register.change(job.id, stage="publishing", progress=0.99)
-            made.marked = self._mark(job, render, made.raw)
-        marked, facts = made.marked
-        job, published = self._place(job, marked)
-        return job, published, facts, made.warnings
+            self._register.progress(job.id, 0.99, "publishing", None)
+            marked = self._mark(job, render, made.raw, made.inspected)
+            if _identity(made.raw) != made.identity:
+                # In a shared folder it may be the server's very file: what was marked may not be what was screened.
+                self._made.pop(job.id)
+                title = "The result was changed on the server while it was being published."
+                raise Unavailable("result_changed", title, "It is fetched and screened again by itself.")
+            made.marked = marked
+        made_file, facts = made.marked
+        job, published = self._place(job, made_file)
+        return job, published, facts, list(made.inspected.warnings)
 
     def _heed(self, job: Job) -> None:
         if self._register.store.asked_to_cancel(job.id):
@@ -136,7 +144,9 @@ class Results:
     # step by step ----------------------------------------------------------------------------------------------------
 
     def _fetch(self, job: Job, output: OutputFile, client: Client) -> Path:
-        self._register.change(job.id, stage="fetching", progress=0.96, hold=None)
+        if (now := self._register.store.get(job.id)) is not None and now.hold is not None:
+            self._register.hold(job.id, None)
+        self._register.progress(job.id, 0.96, "fetching", None)
         folder = self._work / job.id
         # An ffmpeg that outlived an earlier life may still be writing in there; what it writes goes with the folder.
         shutil.rmtree(folder, ignore_errors=True)
@@ -145,8 +155,7 @@ class Results:
         client.fetch(output, raw, stop=self._stop_of(job))
         return raw
 
-    def _screen(self, job: Job, raw: Path, facts: MediaFacts) -> None:
-        screening = self._examiner.screen(raw, facts)
+    def _heed_screening(self, job: Job, raw: Path, screening: Screening) -> None:
         if screening.hit:
             raw.unlink(missing_ok=True)
             self._tidy(job)
@@ -162,19 +171,22 @@ class Results:
         except OSError as trouble:
             LOG.warning("%s: its file in the engine's output folder stays: %s", job.name, trouble)
 
-    def _mark(self, job: Job, render: Render, raw: Path) -> tuple[Path, MediaFacts]:
-        marked = raw.with_name("result.mp4")
+    def _mark(self, job: Job, render: Render, raw: Path, inspected: Inspection) -> tuple[Path, MediaFacts]:
+        marked, tags = raw.with_name("result.mp4"), _tags(job, render)
+        copied = self._examiner.remux(raw, marked, tags, inspected)
+        if copied is not None:
+            return marked, copied
         deliver(
             raw,
             marked,
-            _tags(job, render),
+            tags,
             container="mp4",
             codec="libx264",
             crf=18,
             deadline_s=_DELIVERY_DEADLINE_S,
             stop=self._stop_of(job),
         )
-        facts, _ = self._examiner.verify(marked, render.expected)
+        facts, _ = self._examiner.verify(marked, render.expected, inspected.pictures)
         return marked, facts
 
     def _place(self, job: Job, marked: Path) -> tuple[Job, Published]:
@@ -255,6 +267,11 @@ def _tags(job: Job, render: Render) -> dict[str, str]:
         "encoder_tool": f"Reeldrop {__version__}",
         "reeldrop": json.dumps(recipe, ensure_ascii=False, sort_keys=True),
     }
+
+
+def _identity(path: Path) -> tuple[int, int, int]:
+    found = path.stat()
+    return found.st_size, found.st_mtime_ns, found.st_ino
 
 
 def _note_of(claim: Claim, job: Job) -> Path:

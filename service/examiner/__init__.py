@@ -2,6 +2,6 @@
 
 from service.examiner.classifier import Classifier, OpenNsfw
 from service.examiner.deadlines import Deadlines
-from service.examiner.door import Examiner
+from service.examiner.door import Examiner, Inspection
 
-__all__ = ["Classifier", "Deadlines", "Examiner", "OpenNsfw"]
+__all__ = ["Classifier", "Deadlines", "Examiner", "Inspection", "OpenNsfw"]

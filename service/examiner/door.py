@@ -11,9 +11,9 @@ import socket
 import struct
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
 from pathlib import Path
@@ -31,6 +31,16 @@ _log = logging.getLogger(__name__)
 _SPAWN = multiprocessing.get_context("spawn")
 _MAX_ANSWER_BYTES = 16 * 1024 * 1024
 _SEND_S = 5
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """A result as it was verified and screened; `pictures` is the digest of what was looked at."""
+
+    facts: MediaFacts
+    warnings: tuple[str, ...]
+    screening: Screening
+    pictures: str
 
 
 class Examiner:
@@ -106,7 +116,7 @@ class Examiner:
 
         `frame` of the answer is the number of the frame with the highest score, counted from 0.
         """
-        deadline_s = self._long_s(facts)
+        deadline_s = self._long_s(facts.seconds)
         answer, _ = self._ask("screen", deadline_s, trouble.name_of(path), path=str(path))
         return Screening(**answer)
 
@@ -140,15 +150,38 @@ class Examiner:
         answer, _ = self._ask("tags", self._deadlines.probe_s, trouble.name_of(path), path=str(path))
         return dict(answer)
 
-    def verify(self, path: Path, expected: Expected) -> tuple[MediaFacts, list[str]]:
-        """Decode a result to its end: what it is, and warnings; raises Failed if it isn't what was asked for."""
+    def verify(self, path: Path, expected: Expected, pictures: str = "") -> tuple[MediaFacts, list[str]]:
+        """Decode a result to its end: what it is, and warnings; raises Failed if it isn't what was asked for.
+
+        One whose pictures have the digest of an inspected one is not decoded again.
+        """
+        (facts, warnings), _ = self._ask_of_result("verify", path, expected, pictures=pictures)
+        return _facts(facts), list(warnings)
+
+    def inspect(self, path: Path, expected: Expected) -> Inspection:
+        """Verify and screen a result, decoding it once for both; raises what verify and screen raise."""
+        (facts, warnings, screening, pictures), _ = self._ask_of_result("inspect", path, expected)
+        return Inspection(_facts(facts), tuple(warnings), Screening(**screening), str(pictures))
+
+    def remux(self, path: Path, target: Path, tags: Mapping[str, str], inspected: Inspection) -> MediaFacts | None:
+        """Write an inspected result's very tracks to `target`, an MP4 with these tags alone, and check it.
+
+        Returns what was written, whole or not at all; None where that has to be done otherwise.
+        """
+        more: dict[str, Any] = {"target": str(target), "tags": dict(tags), "pictures": inspected.pictures}
+        deadline_s = self._long_s(inspected.facts.seconds)
+        answer, _ = self._ask("remux", deadline_s, trouble.name_of(path), path=str(path), **more)
+        return None if answer is None else _facts(answer)
+
+    def _ask_of_result(self, operation: str, path: Path, expected: Expected, **more: Any) -> tuple[Any, bytes]:
+        name = trouble.name_of(path)
         try:
-            deadline_s = self._long_s(self.probe(path))
-            name = trouble.name_of(path)
-            (facts, warnings), _ = self._ask("verify", deadline_s, name, path=str(path), expected=asdict(expected))
+            # What is longer than was asked for is refused before it is decoded.
+            known = expected.frames is not None and expected.fps
+            deadline_s = self._long_s(_seconds(expected) if known else self.probe(path).seconds)
+            return self._ask(operation, deadline_s, name, path=str(path), expected=asdict(expected), **more)
         except Rejected as refusal:
             raise _failed(refusal.problems[0]) from refusal
-        return _facts(facts), list(warnings)
 
     def preview(self, data: bytes) -> tuple[bytes, Screening]:
         """Return a server's preview as a clean JPEG of at most 512 pixels, with its score.
@@ -163,8 +196,8 @@ class Examiner:
             raise Rejected(failure.problem) from failure
         return jpeg, Screening(**answer)
 
-    def _long_s(self, facts: MediaFacts) -> float:
-        return self._deadlines.screen_s + (facts.seconds or 0) / self._deadlines.video_s_per_s
+    def _long_s(self, seconds: float | None) -> float:
+        return self._deadlines.screen_s + (seconds or 0) / self._deadlines.video_s_per_s
 
     def _ask(
         self,
@@ -319,6 +352,10 @@ def _bytes(pipe: Connection, until: float) -> bytes:
     if not pipe.poll(max(0.0, until - time.monotonic())):
         raise TimeoutError
     return pipe.recv_bytes(_MAX_ANSWER_BYTES)
+
+
+def _seconds(expected: Expected) -> float:
+    return (expected.frames or 0) / expected.fps if expected.fps else 0.0
 
 
 def _facts(answer: dict[str, Any]) -> MediaFacts:

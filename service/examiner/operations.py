@@ -13,7 +13,7 @@ import av.logging
 from service.errors import Problem, Rejected, Unavailable
 from service.examiner.classifier import Classifier
 from service.job import Expected, MediaFacts, MediaKind, Screening
-from service.media import clips, facts, formats, pictures, preparing, trouble, verification
+from service.media import clips, facts, formats, pictures, preparing, remuxing, trouble, verification
 
 if TYPE_CHECKING:
     from service.media.frames import Rgb
@@ -69,11 +69,24 @@ class Operations:
         del payload
         return clips.tags(Path(path)), b""
 
-    def verify(self, *, path: str, expected: dict[str, Any], payload: bytes) -> Result:
-        """Check a result against what was asked."""
+    def verify(self, *, path: str, expected: dict[str, Any], pictures: str, payload: bytes) -> Result:
+        """Check a result against what was asked; one with pictures of this digest is known to be decodable."""
         del payload
-        found, warnings = verification.verify(Path(path), Expected(**expected))
+        found, warnings = verification.verify(Path(path), Expected(**expected), pictures)
         return [_plain(found), warnings], b""
+
+    def inspect(self, *, path: str, expected: dict[str, Any], payload: bytes) -> Result:
+        """Check a result against what was asked and score its sampled frames, decoding it once for both."""
+        del payload
+        classifier = self._classifier()
+        found = verification.inspect(Path(path), Expected(**expected), lambda rgb: _score(classifier, rgb))
+        return [_plain(found.facts), found.warnings, asdict(_highest(found.scores)), found.pictures], b""
+
+    def remux(self, *, path: str, target: str, tags: dict[str, str], pictures: str, payload: bytes) -> Result:
+        """Write a result's very tracks into an MP4 with these tags alone; answers its facts, null where it can't."""
+        del payload
+        made = remuxing.remux(Path(path), Path(target), tags, pictures)
+        return made and _plain(made), b""
 
     def preview(self, *, payload: bytes) -> Result:
         """Encode a server's preview anew and score it."""

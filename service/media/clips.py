@@ -89,8 +89,13 @@ def facts(clip: frames.Clip) -> MediaFacts:
     return describe(clip, found, frames.first(clip))
 
 
-def describe(clip: frames.Clip, found: frames.Index | None, first: VideoFrame) -> MediaFacts:
-    """Say what the clip is, from its index where there was time for one, otherwise from its header."""
+def describe(
+    clip: frames.Clip, found: frames.Index | None, first: VideoFrame, *, check_last: bool = True
+) -> MediaFacts:
+    """Say what the clip is, from its index where there was time for one, otherwise from its header.
+
+    Without `check_last` its last frame isn't decoded: for whoever does that anyway.
+    """
     rate = rate_of(clip, found)
     if found is not None:
         count, seconds = len(found.pts), found.times_s[-1] + (1 / rate if rate else 0)
@@ -99,7 +104,7 @@ def describe(clip: frames.Clip, found: frames.Index | None, first: VideoFrame) -
         count = clip.stream.frames or max(1, round(seconds * (rate or 0)))
     if seconds > limits.MAX_SECONDS:
         raise trouble.too_long(clip.name)
-    if found is not None and not (found.in_order and count > _REACHABLE_FRAMES):
+    if check_last and found is not None and not (found.in_order and count > _REACHABLE_FRAMES):
         _check_last(clip, found)
     width, height = frames.shown_size(first)
     return MediaFacts(

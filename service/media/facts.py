@@ -35,13 +35,5 @@ def sampled(path: Path) -> Iterator[tuple[int, Rgb]]:
 def _sampled_picture(path: Path, format_name: str) -> Iterator[tuple[int, Rgb]]:
     with pictures.open_picture(path, format_name, name=trouble.name_of(path)) as image:
         count = pictures.frame_count(image, format_name)
-    wanted = set(samples.spread(count))
-    shown_s = 0
-
-    def keep(number: int, time_s: float) -> bool:
-        nonlocal shown_s
-        new_second = count > samples.WHOLE and int(time_s) > shown_s
-        shown_s = max(shown_s, int(time_s))
-        return new_second or number in wanted
-
-    yield from ((number, pixels) for number, _, pixels in pictures.frames(path, format_name, keep))
+    moments = samples.Moments(count)
+    yield from ((number, pixels) for number, _, pixels in pictures.frames(path, format_name, moments.take))

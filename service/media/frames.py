@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 from array import array
 from bisect import bisect_right
@@ -15,6 +16,7 @@ import av
 import numpy as np
 from av.container import InputContainer
 from av.video.frame import VideoFrame
+from av.video.reformatter import Interpolation, VideoReformatter
 from av.video.stream import VideoStream
 
 from service.media import limits, trouble
@@ -52,6 +54,9 @@ class Index:
     audio_packets: int
     #: Some frames are there to decode others and are not shown, as cuts without encoding leave them.
     trimmed: bool = False
+    #: SHA-256 of the compressed pictures and what their decoder is set up with, "" where nobody asked for it: two files
+    #: that have it in common, and their times, show the same.
+    pictures: str = ""
 
     @property
     def times_s(self) -> list[float]:
@@ -59,7 +64,7 @@ class Index:
         return [float((pts - self.pts[0]) * self.time_base) for pts in self.pts]
 
 
-def index(clip: Clip, *, budget_s: float | None = None) -> Index | None:
+def index(clip: Clip, *, budget_s: float | None = None, hashed: bool = False) -> Index | None:
     """Demux the file to its end and list its frames; None if that takes longer than `budget_s`.
 
     Raises Rejected for a file that is cut off or has no frames.
@@ -68,6 +73,7 @@ def index(clip: Clip, *, budget_s: float | None = None) -> Index | None:
     pts: array[int] = array("q")
     keys: array[int] = array("q")
     audio, corrupt, timeless, unseen, end_s = 0, 0, False, 0, 0.0
+    digest = hashlib.sha256(clip.stream.codec_context.extradata or b"") if hashed else None
     rewind(clip)
     for packet in clip.container.demux(clip.stream, *clip.container.streams.audio):
         if packet.size == 0 or packet.is_discard:
@@ -81,6 +87,8 @@ def index(clip: Clip, *, budget_s: float | None = None) -> Index | None:
         if packet.stream_index != clip.stream.index:
             audio += 1
             continue
+        if digest is not None:
+            digest.update(packet)
         corrupt += packet.is_corrupt
         timeless |= packet.pts is None
         pts.append(stamp if stamp is not None else len(pts))
@@ -94,12 +102,13 @@ def index(clip: Clip, *, budget_s: float | None = None) -> Index | None:
     repeated = any(one == following for one, following in pairwise(ordered))
     # AVI stores no presentation times; what its demuxer makes up for reordered frames differs from the decoder's.
     in_order = timeless or repeated or (clip.format_name == "avi" and len(keys) < len(pts))
-    return Index(ordered, array("q", sorted(keys)), clip.stream.time_base or Fraction(1), in_order, audio, unseen > 0)
+    time_base, pictures = clip.stream.time_base or Fraction(1), digest.hexdigest() if digest is not None else ""
+    return Index(ordered, array("q", sorted(keys)), time_base, in_order, audio, unseen > 0, pictures)
 
 
-def whole_index(clip: Clip) -> Index:
+def whole_index(clip: Clip, *, hashed: bool = False) -> Index:
     """Return the index, however long it takes; the caller has a deadline of its own."""
-    found = index(clip)
+    found = index(clip, hashed=hashed)
     assert found is not None, "only a budget leaves an index unfinished"
     return found
 
@@ -207,13 +216,38 @@ def to_rgb(frame: VideoFrame) -> Rgb:
 def sampled(clip: Clip, choose: Callable[[Sequence[float]], Sequence[int]]) -> Iterator[tuple[int, Rgb]]:
     """Decode the frames that `choose(times_s)` names; raises Rejected if one of them can't be decoded."""
     found = whole_index(clip)
+    yield from ((number, to_rgb(frame)) for number, frame in chosen(clip, found, choose(times_of(clip, found))))
+
+
+def times_of(clip: Clip, found: Index) -> list[float]:
+    """Return each frame's time from the first one; raises Rejected for a clip that is too long."""
     times_s = found.times_s
     if times_s[-1] > limits.MAX_SECONDS:
         raise trouble.too_long(clip.name)
-    wanted = choose(times_s)
+    return times_s
+
+
+def chosen(clip: Clip, found: Index, wanted: Sequence[int]) -> Iterator[tuple[int, VideoFrame]]:
+    """Decode the frames of these ascending numbers; raises Rejected if one of them can't be decoded."""
     given = 0
     for number, frame in frames_at(clip, found, wanted):
         given += not frame.is_corrupt
-        yield number, to_rgb(frame)
+        yield number, frame
     if given != len(wanted):
         raise trouble.unreadable(clip.name, f"{len(wanted) - given} of {len(wanted)} sampled frames")
+
+
+class Thumbnails:
+    """Small pictures of frames, every so many pixels of them: enough to see whether anything is there and moves."""
+
+    def __init__(self, shortest: int) -> None:
+        self._shortest = shortest
+        # One for all: each frame's own would be set up anew, which costs more than its work.
+        self._reformatter = VideoReformatter()
+
+    def of(self, frame: VideoFrame) -> Rgb:
+        """Return a frame's thumbnail, as stored: uint8 (height, width, 3), its shorter side about `shortest`."""
+        step = max(1, min(frame.width, frame.height) // self._shortest)
+        width, height = -(-frame.width // step), -(-frame.height // step)
+        small = self._reformatter.reformat(frame, width, height, "rgb24", interpolation=Interpolation.POINT)
+        return small.to_ndarray().astype(np.uint8, copy=False)

@@ -24,3 +24,22 @@ def positions(times_s: Sequence[float]) -> list[int]:
     if len(times_s) > WHOLE:
         chosen += [bisect_left(times_s, second) for second in range(1, int(times_s[-1]) + 1)]
     return sorted(set(chosen))
+
+
+class Moments:
+    """Which frames of an animation to look at, told one by one as they come: `spread`, and one for each full second."""
+
+    def __init__(self, count: int) -> None:
+        self._count = count
+        self._wanted = set(spread(count))
+        self._shown_s = 0
+        self.taken: set[int] = set()
+
+    def take(self, number: int, time_s: float) -> bool:
+        """Return whether this frame is one of them; ask for each frame once, in order."""
+        new_second = self._count > WHOLE and int(time_s) > self._shown_s
+        self._shown_s = max(self._shown_s, int(time_s))
+        if new_second or number in self._wanted:
+            self.taken.add(number)
+            return True
+        return False

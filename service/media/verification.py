@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
 
 #: Up to this many frames are all decoded; of more, the first, the last and the sampled ones.
 ALL_FRAMES = 300
+#: Frames are looked at this small, on their shorter side.
+_SHORTEST = 96
 #: An 8-bit grey level below which nothing can be made out, encoder noise included.
 _BLACK = 20
 #: Mean and largest grey difference, out of 255, that encoders leave between equal frames.
@@ -24,17 +28,43 @@ _STILL_MEAN, _STILL_LARGEST = 0.4, 12
 _RETRY = "Retry the job; if it comes out the same way, look at the server's log and at the workflow's output node."
 
 
-def verify(path: Path, expected: Expected) -> tuple[MediaFacts, list[str]]:
-    """Decode a result to its end and return what it is, with warnings; raises Failed if it isn't what was asked."""
+@dataclass(frozen=True)
+class Inspected:
+    """What a result is, with warnings; the scores of the sampled frames by number; the digest of its pictures."""
+
+    facts: MediaFacts
+    warnings: list[str]
+    scores: list[tuple[int, float]]
+    pictures: str
+
+
+def verify(path: Path, expected: Expected, pictures: str = "") -> tuple[MediaFacts, list[str]]:
+    """Decode a result to its end and return what it is, with warnings; raises Failed if it isn't what was asked.
+
+    A file whose pictures have this digest is known to be decodable, and is not decoded again.
+    """
+    found = inspect(path, expected, known=pictures)
+    return found.facts, found.warnings
+
+
+def inspect(
+    path: Path, expected: Expected, score: Callable[[Rgb], float] | None = None, *, known: str = ""
+) -> Inspected:
+    """Look at a result once for both: is it whole and what was asked, and what do its sampled frames score.
+
+    Raises Failed if it isn't what was asked or can't be decoded. With `score` every frame that the screening samples is
+    scored, none less.
+    """
     try:
-        facts, warnings = _decode(path)
+        format_name = formats.read_format(path)
+        look = _Look(score)
+        if format_name in formats.PICTURES:
+            facts, pictures = _look_at_picture(path, format_name, expected, look), ""
+        else:
+            facts, pictures = _look_at_clip(path, format_name, expected, look, known)
     except Rejected as trouble:
         raise broken(trouble.problems[0]) from trouble
-    wrong = list(_differences(facts, expected))
-    if wrong:
-        title = f"The result isn't what was asked for: {'; '.join(wrong)}."
-        raise Failed(Problem("result_wrong", title, _RETRY))
-    return facts, warnings
+    return Inspected(facts, list(look.warnings()), look.scores, pictures)
 
 
 def broken(problem: Problem) -> Failed:
@@ -43,21 +73,51 @@ def broken(problem: Problem) -> Failed:
     return Failed(Problem("result_broken", "The server's result can't be decoded.", _RETRY, detail))
 
 
-def _decode(path: Path) -> tuple[MediaFacts, list[str]]:
-    format_name = formats.read_format(path)
-    look = _Look()
-    if format_name in formats.PICTURES:
-        facts = pictures.facts(path, format_name)
-        wanted = range(facts.frames) if facts.frames <= ALL_FRAMES else samples.spread(facts.frames)
-        for _, _, pixels in pictures.frames(path, format_name, lambda number, _: number in wanted):
-            look.see(pixels)
-        return facts, list(look.warnings())
+def _look_at_picture(path: Path, format_name: str, expected: Expected, look: _Look) -> MediaFacts:
+    facts = pictures.facts(path, format_name)
+    _check(facts, expected)
+    seen = set(range(facts.frames)) if facts.frames <= ALL_FRAMES else set(samples.spread(facts.frames))
+    screened = samples.Moments(facts.frames)
+
+    def keep(number: int, time_s: float) -> bool:
+        return screened.take(number, time_s) or number in seen
+
+    for number, _, pixels in pictures.frames(path, format_name, keep):
+        if number in seen:
+            look.see(_thin(pixels))
+        if number in screened.taken:
+            look.screen(number, pixels)
+    return facts
+
+
+def _look_at_clip(path: Path, format_name: str, expected: Expected, look: _Look, known: str) -> tuple[MediaFacts, str]:
     with clips.open_clip(path, format_name) as clip:
-        found = frames.whole_index(clip)
-        facts = clips.describe(clip, found, frames.first(clip))
-        for _, pixels in frames.sampled(clip, _every_frame):
-            look.see(pixels)
-        return facts if found.audio_packets else _silent(facts), list(look.warnings())
+        found = frames.whole_index(clip, hashed=True)
+        facts = clips.describe(clip, found, frames.first(clip), check_last=False)
+        facts = facts if found.audio_packets else _silent(facts)
+        _check(facts, expected)
+        if known and known == found.pictures and look.scores_nothing:
+            return facts, found.pictures
+        times_s = frames.times_of(clip, found)
+        screened = set(samples.positions(times_s))
+        thumbnails = frames.Thumbnails(_SHORTEST)
+        for number, frame in frames.chosen(clip, found, _every_frame(times_s)):
+            look.see(thumbnails.of(frame))
+            if number in screened and not look.scores_nothing:
+                look.screen(number, frames.to_rgb(frame))
+        return facts, found.pictures
+
+
+def _check(facts: MediaFacts, expected: Expected) -> None:
+    wrong = list(_differences(facts, expected))
+    if wrong:
+        title = f"The result isn't what was asked for: {'; '.join(wrong)}."
+        raise Failed(Problem("result_wrong", title, _RETRY))
+
+
+def _thin(pixels: Rgb) -> Rgb:
+    step = max(1, min(pixels.shape[:2]) // _SHORTEST)
+    return pixels[::step, ::step]
 
 
 def _every_frame(times_s: Sequence[float]) -> list[int]:
@@ -88,17 +148,32 @@ def _same_rate(facts: MediaFacts, fps: float) -> bool:
 
 
 class _Look:
-    """Remembers of all frames seen only whether they were black and whether anything moved."""
+    """Remembers of all frames seen only whether they were black and whether anything moved, and what was scored."""
 
-    def __init__(self) -> None:
+    def __init__(self, score: Callable[[Rgb], float] | None) -> None:
+        self._score = score
+        self._known: dict[bytes, float] = {}
+        self.scores: list[tuple[int, float]] = []
         self._first: np.ndarray[tuple[int, ...], np.dtype[np.int16]] | None = None
         self._count = 0
         self._black = True
         self._still = True
 
-    def see(self, pixels: Rgb) -> None:
-        step = max(1, min(pixels.shape[:2]) // 96)
-        grey = pixels[::step, ::step].mean(axis=2).astype(np.int16)
+    @property
+    def scores_nothing(self) -> bool:
+        return self._score is None
+
+    def screen(self, number: int, pixels: Rgb) -> None:
+        if self._score is None:
+            return
+        # Where nothing moves, frames are the same to the last bit, and so is what they score.
+        same = hashlib.sha256(f"{pixels.shape}".encode() + pixels.tobytes()).digest()
+        if same not in self._known:
+            self._known[same] = self._score(pixels)
+        self.scores.append((number, self._known[same]))
+
+    def see(self, small: Rgb) -> None:
+        grey = small.mean(axis=2).astype(np.int16)
         self._count += 1
         self._black &= bool(grey.max() < _BLACK)
         if self._first is None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import shutil
 import time
 from pathlib import Path
 
 import pytest
 
-from tests.line.world import SMALL, World
+from tests.line.world import ROOT, SMALL, World
 from tests.media.test_delivery import sleeping_ffmpeg
 
 
@@ -16,7 +17,12 @@ def test_stopping_does_not_wait_for_a_delivery(tmp_path: Path, engine_outside: s
     note = tmp_path / "pid"
     path = os.environ["PATH"]
     monkeypatch.setenv("PATH", f"{sleeping_ffmpeg(tmp_path / 'bin', note)}{os.pathsep}{path}")
-    world = World(tmp_path / "world", engine_outside)
+    # Plain tracks are copied in a moment; what has to be encoded anew is done by an ffmpeg.
+    workflows = tmp_path / "workflows"
+    shutil.copytree(ROOT / "workflows", workflows)
+    graph = workflows / "text_to_video_basic.json"
+    graph.write_text(graph.read_text().replace("video/h264-mp4", "video/webm"))
+    world = World(tmp_path / "world", engine_outside, workflows_dir=str(workflows))
     world.start()
     world.drop("text-to-video/cup.yaml", f"prompt: a cup\n{SMALL}")
     world.until(note.exists, "a delivery")
