@@ -122,6 +122,7 @@ class App(Rooms):
 
     def _attend(self) -> None:
         """Do what somebody asks for now, whether or not the inbox can be read."""
+        self.setbacks.show()
         try:
             if self.requests.answer_all(self.verbs) + self.control.look():
                 # What waits in the inbox may have been cancelled: its files go back at the next look.

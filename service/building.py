@@ -34,12 +34,14 @@ from service.job import Job, new_id
 from service.lane import Lane
 from service.library import load
 from service.neighbours import Server
+from service.openings import drain
 from service.outbox import Outbox
 from service.publishing import Publishing
 from service.register import Register
 from service.requests import Request, Requests
 from service.retrial import Retrial
 from service.servers import servers_of
+from service.setbacks import Setbacks, resume_group
 from service.store import Store
 from service.timing import Timing
 
@@ -110,6 +112,7 @@ class Rooms:
             cancelling=self._cancel_running,
             resumed=self._wake_lanes,
         )
+        self.setbacks = Setbacks(self.register)
         self._build_lanes(servers)
         self._build_intake(work)
         self.housekeeping = Housekeeping(config)
@@ -118,6 +121,10 @@ class Rooms:
         self.verbs: dict[str, Callable[[Request], str]] = {
             "cancel": lambda request: self.control.cancel(request.target, request.task),
             "retry": lambda request: self.retrial.retry(request.target, request.task),
+            "pause backend": lambda request: self._drain(request.target, draining=True),
+            "resume backend": lambda request: self._drain(request.target, draining=False),
+            "resume workflow": lambda request: self._resume("workflow", request.target),
+            "resume model": lambda request: self._resume("model", request.target),
         }
 
     def _build_lanes(self, servers: Mapping[str, Server]) -> None:
@@ -176,6 +183,17 @@ class Rooms:
             new_id=fresh_id,
         )
         self.watch = Watch(self.config.inbox_dir, self._wake.set, self.config.watch.mode)
+
+    def _drain(self, name: str, *, draining: bool) -> str:
+        said = drain(self.store, [lane.name for lane in self.lanes], name, draining=draining)
+        self._wake_lanes()
+        return said
+
+    def _resume(self, kind: str, name: str) -> str:
+        said = resume_group(self.store, kind, name)
+        self.setbacks.show()
+        self._wake_lanes()
+        return said
 
     def _object_info(self) -> Mapping[str, Any] | None:
         return next((lane.object_info for lane in self.lanes if lane.object_info is not None), None)

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
+from service.cohorts import node_class_of
 from service.disk import Disk
 from service.errors import Unavailable
 from service.inbox.giveback import give_back, plan_return
@@ -67,7 +68,16 @@ class Ending:
     def end(self, job_id: str, to: State, **changes: Any) -> None:
         """Move a job to where it ends, then close its drop if that was its last job."""
         job = self._register.move(job_id, to, eta_seconds=None, **changes)
+        if job.workflow:
+            self._note(job)
         self.close(job.drop)
+
+    def _note(self, job: Job) -> None:
+        """Let it be known how a render ended: where three in a row fail alike, their group is held."""
+        if job.state is State.DONE:
+            self._store.note_ending(job, None)
+        elif job.state is State.FAILED and job.error:
+            self._store.note_ending(job, job.error["code"], node_class_of(job.error), job.error["title"])
 
     def close_all(self) -> None:
         """Return what an earlier try could not return."""

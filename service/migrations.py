@@ -96,9 +96,6 @@ def many_backends(database: Database) -> None:
             WHERE state = 'queued' AND kind = 'job'"""
     )
     database.execute(
-        "CREATE INDEX jobs_durations ON jobs (workflow, number) WHERE state = 'done' AND started_at IS NOT NULL"
-    )
-    database.execute(
         """CREATE TABLE backends (name TEXT PRIMARY KEY, draining INTEGER NOT NULL DEFAULT 0,
            facts TEXT NOT NULL DEFAULT '{}', updated_at TEXT) STRICT"""
     )

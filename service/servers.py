@@ -40,9 +40,14 @@ class Embedded:
         return self._url
 
 
+def uses_embedded(config: Config) -> bool:
+    """Return whether the embedded engine is the one backend."""
+    return config.engine == "embedded" or (config.engine == "auto" and not config.backends)
+
+
 def servers_of(config: Config) -> tuple[dict[str, Remote | Embedded], EmbeddedEngine | None]:
     """Return each lane's server by name, and the engine of our own where one is used."""
-    if config.engine == "embedded" or (config.engine == "auto" and not config.backends):
+    if uses_embedded(config):
         engine = EmbeddedEngine(config.state_dir / "engine", config.models_dir / "models.yaml")
         return {"embedded": Embedded(engine)}, engine
     return {backend.name: Remote(backend.url) for backend in config.backends}, None

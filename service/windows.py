@@ -46,28 +46,30 @@ def next_opening(windows: Sequence[Window], now: datetime) -> datetime | None:
     """Return when a window opens next, or None where one is open now."""
     if is_open(windows, now):
         return None
-    return min(begin for begin, _ in _spans(windows, now) if begin > now)
+    return min(begin for begin, _ in _spans(windows, now) if begin > now).astimezone(now.tzinfo)
 
 
 def next_change(windows: Sequence[Window], now: datetime) -> datetime | None:
     """Return when it opens or closes next; None where it always is open."""
     open_now = is_open(windows, now)
-    edges = sorted({edge for span in _spans(windows, now) for edge in span if edge > now})
+    edges = sorted({edge.astimezone(now.tzinfo) for span in _spans(windows, now) for edge in span if edge > now})
     return next((edge for edge in edges if is_open(windows, edge) != open_now), None)
 
 
 def _spans(windows: Sequence[Window], now: datetime) -> Iterator[tuple[datetime, datetime]]:
-    """Yield each opening from the day before until a week later, as instants."""
+    """Yield each opening from the day before until two weeks later, as instants."""
     zone = now.tzinfo
     assert zone is not None, "a time of day means nothing without its zone"
-    for ahead in range(-1, 9):
+    for ahead in range(-1, 16):
         day = now.date() + timedelta(days=ahead)
         for window in windows:
             if day.weekday() in window.days:
                 over_midnight = window.end_minute <= window.begin_minute
                 begin = _instant(day, window.begin_minute, zone)
                 end = _instant(day + timedelta(days=over_midnight), window.end_minute, zone)
-                yield begin, end
+                # Where clocks skip an hour, a window that only begins in it may end before.
+                if begin < end:
+                    yield begin, end
 
 
 def _instant(day: date, minute: int, zone: tzinfo) -> datetime:

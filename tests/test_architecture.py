@@ -52,6 +52,8 @@ FLOORS: dict[str, float] = {
     "sameness": 6,
     "soundness": 4.5,
     "ending": 6,
+    "openings": 6,
+    "setbacks": 6,
     "register": 5,
     "timing": 5,
     # doors: one outside thing each
@@ -106,6 +108,8 @@ FLOORS: dict[str, float] = {
     "durations": 1,
     "schedule": 1,
     "windows": 1,
+    "cohorts": 1,
+    "forecast": 1.5,
     "status": 1,
     "disk_trouble": 1,
     # ground: shared by service and engine

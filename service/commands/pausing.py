@@ -1,15 +1,30 @@
-"""What pause and resume share: where their PAUSE file lies, and that the inbox is the right one."""
+"""What pause and resume share: where their PAUSE file lies, that the inbox is the right one, and backends."""
 
 from __future__ import annotations
 
 from difflib import get_close_matches
 from pathlib import Path
 
+from service.commands.speech import ask_or_act
 from service.config import Config
 from service.errors import Problem, Rejected, Unavailable
 from service.inbox.roots import marker
 from service.library import load
+from service.openings import drain
+from service.servers import uses_embedded
 from service.store import Store
+
+
+def drain_backend(config: Config, name: str, *, draining: bool, as_json: bool) -> None:
+    """Pause a backend or let it go on, by the daemon if one runs."""
+    verb = "pause backend" if draining else "resume backend"
+    names = backend_names(config)
+    ask_or_act(config, verb, name, lambda store: drain(store, names, name, draining=draining), as_json=as_json)
+
+
+def backend_names(config: Config) -> list[str]:
+    """Return the backends that this configuration works with, the embedded engine among them."""
+    return ["embedded"] if uses_embedded(config) else [backend.name for backend in config.backends]
 
 
 def folder_for(config: Config, task: str | None) -> Path:

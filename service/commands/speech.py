@@ -17,6 +17,7 @@ from service.config import Config
 from service.errors import Problem, Rejected, Unavailable
 from service.inbox.lease import holder, is_locked
 from service.requests import Requests
+from service.store import Store
 
 WRONG_USE = 2
 #: Beside daemon.py; an installed reeldrop uses the folder it is called in.
@@ -62,6 +63,26 @@ def ask_daemon(config: Config, verb: str, target: str, task: str | None = None, 
     except Rejected as rejected:
         tell_problems(rejected, as_json=as_json)
         raise click.exceptions.Exit(1) from None
+    click.echo(json.dumps({"said": said}, ensure_ascii=False) if as_json else said)
+
+
+def ask_or_act(config: Config, verb: str, target: str, act: Callable[[Store], str], *, as_json: bool = False) -> None:
+    """Ask the running daemon for something that its database alone decides; where none runs, do it ourselves.
+
+    Raises Unavailable where the daemon doesn't answer, or works elsewhere.
+    """
+    database = config.state_dir / "reeldrop.db"
+    if is_locked(config.state_dir / "lock") or holder(config.inbox_dir) or not database.exists():
+        ask_daemon(config, verb, target, as_json=as_json)
+        return
+    store = Store(database)
+    try:
+        said = act(store)
+    except Rejected as rejected:
+        tell_problems(rejected, as_json=as_json)
+        raise click.exceptions.Exit(1) from None
+    finally:
+        store.close()
     click.echo(json.dumps({"said": said}, ensure_ascii=False) if as_json else said)
 
 

@@ -10,10 +10,13 @@ from typing import Any
 import click
 
 from service.catalogue import Library
+from service.cohorts import held_words
+from service.commands.fleet import FleetReport, lines_of_backends
 from service.commands.lines import plain
 from service.commands.speech import printable, settings
 from service.config import Config
 from service.drops import RESERVED, group, is_junk, is_junk_folder, left_outside
+from service.forecast import Forecast
 from service.inbox.lease import holder
 from service.inbox.look import look
 from service.inbox.pauses import paused_in
@@ -54,6 +57,8 @@ def report_of(config: Config, limit: int) -> dict[str, Any]:
         "watching": {"mode": mode.name, "reason": mode.reason, "rescan_seconds": config.watch.rescan_seconds},
         "notices": [],
         "paused": paused_in(config.inbox_dir, tasks),
+        "backends": [],
+        "held": [],
         "counts": {},
         "jobs": [],
         "waiting": [],
@@ -64,20 +69,28 @@ def report_of(config: Config, limit: int) -> dict[str, Any]:
     if database.exists():
         store = Store(database, read_only=True)
         try:
-            _fill(report, store, limit)
+            _fill(report, config, store, limit)
         finally:
             store.close()
     return report
 
 
-def _fill(report: dict[str, Any], store: Store, limit: int) -> None:
+def _fill(report: dict[str, Any], config: Config, store: Store, limit: int) -> None:
     report["notices"] = store.notices()
     report["counts"] = store.counts()
-    places = store.places(report["paused"])
+    fleet = FleetReport(config, store, alive=report["daemon"] is not None)
+    report["backends"] = fleet.backends()
+    for cohort in store.held_groups():
+        title, fix = held_words(cohort)
+        report["held"].append({"kind": cohort.kind, "name": cohort.name, "title": title, "fix": fix})
+    forecasts = fleet.forecasts(report["paused"])
 
     def shown(job: Job) -> dict[str, Any]:
-        place = places.get(job.id)
-        return {**document(job, report["daemon"] or ""), "place": place, "line": line_of(job, place)}
+        coming = forecasts.get(job.id)
+        said = document(job, report["daemon"] or "")
+        if coming is not None:
+            said["eta_seconds"] = None if coming.done_s is None else round(coming.done_s)
+        return {**said, "place": coming.place if coming else None, "line": line_of(job, coming)}
 
     running = store.in_states(State.RUNNING, limit=limit)
     known = {job.id for job in running}
@@ -86,13 +99,22 @@ def _fill(report: dict[str, Any], store: Store, limit: int) -> None:
     report["waiting"] = [shown(job) for job in store.in_states(State.WAITING, limit=limit)]
 
 
-def line_of(job: Job, place: int | None) -> str:
-    """Return one job as a line: its state and why, how far it is, its place in the queue."""
-    notes = [f"number {place} in the queue"] if place else []
+def line_of(job: Job, coming: Forecast | None) -> str:
+    """Return one job as a line: its state and why, how far it is, its place in the queue and when it will be done."""
+    notes = [f"number {coming.place} in the queue"] if coming else []
+    if coming and coming.done_s is not None:
+        notes.append(f"done in about {_duration(coming.done_s)}")
     if job.state is State.RUNNING:
         left = f"about {job.eta_seconds} s left" if job.eta_seconds else ""
         notes = [part for part in (f"{job.progress:.0%}", job.stage, left) if part]
     return plain(job) + (f" ({', '.join(notes)})" if notes else "")
+
+
+def _duration(seconds: float) -> str:
+    for unit, length_s in (("d", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= 2 * length_s:
+            return f"{seconds / length_s:.0f} {unit}"
+    return f"{seconds:.0f} s"
 
 
 def lines_of(report: dict[str, Any]) -> Iterator[str]:
@@ -105,6 +127,9 @@ def lines_of(report: dict[str, Any]) -> Iterator[str]:
         yield f"trouble since {notice['since']}: {notice['title']} {notice['fix']}"
     for task in report["paused"]:
         yield f"paused: {task or 'everything'} (`reeldrop resume{' ' + task if task else ''}` ends it)"
+    yield from lines_of_backends(report["backends"])
+    for held in report["held"]:
+        yield f"held: {held['title']} {held['fix']}"
     counts = sorted(report["counts"].items())
     yield "jobs: " + (", ".join(f"{jobs} {state}" for state, jobs in counts) or "none yet")
     for job in report["jobs"]:

@@ -9,9 +9,10 @@ from service.store.durations import Durations
 from service.store.fleet import Fleet
 from service.store.jobs import ForbiddenMove
 from service.store.memory import Memory
+from service.store.setbacks import Setbacks
 
 __all__ = ["ForbiddenMove", "Store", "Sums", "utc_now"]
 
 
-class Store(Drops, Batches, Memory, Durations, Fleet):
+class Store(Drops, Batches, Memory, Durations, Fleet, Setbacks):
     """The queue and the log in one SQLite file, shared by the daemon's threads."""

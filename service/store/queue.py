@@ -46,11 +46,11 @@ class Queue(Jobs, Turns):
         return found
 
     def next_queued(self, limit: int) -> list[Job]:
-        """Return so many queued jobs, the next ones first, but for those that are on hold because of a pause."""
+        """Return so many queued jobs, the next ones first, but for what a pause or its group's failures hold."""
         found = []
         tasks = self.queued_tasks()
         statement = f"""{TURN} WHERE {QUEUED} AND task = ?
-                        AND coalesce(json_extract(hold, '$.code'), '') != 'paused'
+                        AND coalesce(json_extract(hold, '$.code'), '') NOT IN ('paused', 'same_failures')
                         ORDER BY priority DESC, number LIMIT ?"""
         for task in tasks:
             found += [turn_of(row) for row in self._rows(statement, (task, limit))]
@@ -58,11 +58,10 @@ class Queue(Jobs, Turns):
         return [job for turn in order if (job := self.get(turn.id)) is not None]
 
     def places(self, paused: Collection[str] = ()) -> dict[str, int]:
-        """Return each queued job's place in the order in which they come up, from 1; paused tasks' have none."""
-        tasks = [] if "" in paused else [task for task in self.queued_tasks() if task not in paused]
-        rows = self._rows(f"{TURN} WHERE {QUEUED}")
-        turns = [turn_of(row) for row in rows if row["task"] in set(tasks)]
-        return {turn.id: place for place, turn in enumerate(in_order(turns, self.last_started(tasks)), start=1)}
+        """Return each queued job's place where models don't matter, from 1; what is paused or held has none."""
+        turns = self.all_turns(paused)
+        started = self.last_started({turn.task for turn in turns})
+        return {turn.id: place for place, turn in enumerate(in_order(turns, started), start=1)}
 
     def running_on(self, backend: str) -> list[str]:
         """Return the ids of the jobs that run on a backend, the first one first."""
@@ -87,10 +86,10 @@ class Queue(Jobs, Turns):
             return False
         marks = ", ".join("?" * len(paused))
         free = f"kind = 'job' AND task NOT IN ({marks})"
-        statement = f"""SELECT 1 FROM jobs WHERE {_LIVE} AND state = 'queued' AND {free}
+        statement = f"""SELECT 1 FROM jobs WHERE {_LIVE} AND state = 'queued' AND cancel = 1
                         UNION ALL SELECT 1 FROM jobs WHERE {_LIVE} AND state = 'waiting' AND hold IS NULL AND {free}
                         LIMIT 1"""
-        return bool(self._rows(statement, (*paused, *paused)))
+        return bool(self._rows(statement, tuple(paused))) or bool(self._heads(paused))
 
     def is_stuck(self, paused: Collection[str]) -> bool:
         """Return whether there are live jobs, and somebody else must act before any of them goes on."""
@@ -104,8 +103,12 @@ class Queue(Jobs, Turns):
         unpaused = f"AND task NOT IN ({', '.join('?' * len(paused))})"
         if self._rows(f"{live} AND state = 'waiting' AND hold IS NULL {unpaused} LIMIT 1", tuple(paused)):
             return False
-        heads = self.heads([task for task in self.queued_tasks() if task not in paused])
-        return all(job is None or job.hold is not None for job in (self.get(turn.id) for turn in heads))
+        return all(job is None or job.hold is not None for job in (self.get(turn.id) for turn in self._heads(paused)))
+
+    def _heads(self, paused: Collection[str]) -> list[Turn]:
+        """Return the first job of each task folder that is neither paused nor held for its group's failures."""
+        free = (task for task in self.queued_tasks() if task not in paused)
+        return [turn for task in free for turn in self.candidates([task], 1)]
 
     # pause and cancel ------------------------------------------------------------------------------------------------
 

@@ -7,6 +7,7 @@ import sqlite3
 from collections.abc import Callable, Collection, Iterable
 from itertools import islice
 
+from service.cohorts import Name, names_of
 from service.migrations import COHORT
 from service.schedule import LOOK_AHEAD, Turn, in_order
 from service.store.connection import Connection
@@ -28,6 +29,8 @@ _COHORTS = f"""WITH RECURSIVE cohorts (cohort) AS (
 _OF_COHORT = (
     f"{TURN} WHERE {QUEUED} AND task = ? AND {COHORT} = ? AND cancel = 0 ORDER BY priority DESC, number LIMIT ?"
 )
+_HOLDS = f"""SELECT id, json_extract(hold, '$.code') AS code FROM jobs WHERE {QUEUED} AND task = ? AND {COHORT} = ?
+             ORDER BY priority DESC, number"""
 
 
 class Turns(Connection):
@@ -58,6 +61,23 @@ class Turns(Connection):
         last_started = self.last_started(tasks)
         return list(islice(in_order(self._turns(tasks, limit, fits), last_started), limit))
 
+    def all_turns(self, paused: Collection[str] = ()) -> list[Turn]:
+        """Return every queued job that comes up by itself: of no paused task ("": all), of no group that is held."""
+        held = self._held_names()
+        turns = map(turn_of, self._rows(f"{TURN} WHERE {QUEUED}")) if "" not in paused else iter(())
+        free = (turn for turn in turns if turn.task not in paused)
+        return [turn for turn in free if held.isdisjoint(names_of(turn.workflow, turn.models))]
+
+    def queued_of(self, group: Name, without: str, limit: int) -> list[str]:
+        """Return those of a group's next `limit` queued jobs of each task that are not on hold for a code."""
+        found: list[str] = []
+        for task in self.queued_tasks():
+            for (cohort,) in self._rows(_COHORTS, {"task": task}):
+                if group in _names_in(cohort):
+                    rows = self._rows(f"{_HOLDS} LIMIT ?", (task, cohort, limit))
+                    found += [row["id"] for row in rows if row["code"] != without]
+        return found
+
     def passed_over(self, job_ids: Collection[str]) -> None:
         """Count that another job was preferred to each of these."""
         if job_ids:
@@ -70,15 +90,19 @@ class Turns(Connection):
         held = self._held_names()
         for task in tasks:
             for (cohort,) in self._rows(_COHORTS, {"task": task}):
-                workflow, _, models = cohort.partition("\n")
-                if ("workflow", workflow) in held or any(("model", name) in held for name in json.loads(models)):
+                if held and not held.isdisjoint(_names_in(cohort)):
                     continue
                 turns = [turn_of(row) for row in self._rows(_OF_COHORT, (task, cohort, limit))]
                 yield from turns if fits is None else filter(fits, turns)
 
-    def _held_names(self) -> set[tuple[str, str]]:
+    def _held_names(self) -> set[Name]:
         rows = self._rows("SELECT kind, name FROM cohorts WHERE held_since IS NOT NULL")
         return {(row["kind"], row["name"]) for row in rows}
+
+
+def _names_in(cohort: str) -> list[Name]:
+    workflow, _, models = cohort.partition("\n")
+    return names_of(workflow, json.loads(models))
 
 
 def turn_of(row: sqlite3.Row) -> Turn:
