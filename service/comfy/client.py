@@ -7,11 +7,8 @@ Trouble of time or address is Unavailable; a graph that the server refuses is Re
 
 from __future__ import annotations
 
-import json
-import math
 import threading
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -20,6 +17,7 @@ from urllib.parse import quote
 import requests
 from requests_toolbelt import MultipartEncoder
 
+from service.comfy.answers import Queue, bad_status, number_of, object_in, queue_in
 from service.comfy.fetch import fetch
 from service.comfy.prompt import EXTRA_DATA, body_of
 from service.comfy.protocol import POST_DEADLINE_S
@@ -28,8 +26,9 @@ from service.comfy.verdict import OutputFile
 from service.comfy.wire import Wire
 from service.errors import Failed, Problem, Rejected, Unavailable
 
-_ASK_S = 15.0
 _OBJECT_INFO_S = 60.0
+#: 0.84 MB with 681 classes; a server with very many packs and models has some 10 MB.
+_LONGEST_OBJECT_INFO_BYTES = 64 * 1024 * 1024
 _UPLOAD_BASE_S = 30.0
 _SLOWEST_BYTES_PER_S = 250_000
 #: Below this size no server refuses an upload, so nobody is asked for its limit (100 MB unless changed there).
@@ -40,22 +39,13 @@ class Refused(Rejected):
     """The server's own validation refuses the graph: nothing of it was or will be run."""
 
 
-@dataclass(frozen=True)
-class Queue:
-    """The prompt ids that the server runs and those that wait."""
-
-    running: frozenset[str]
-    pending: frozenset[str]
-    #: All of them in the order in which the server takes them, those that run first: by number, then by id as text.
-    order: tuple[str, ...] = ()
-    #: Their numbers. A server that was restarted counts from 0 again.
-    numbers: Mapping[str, float] = field(default_factory=dict)
-
-
 class Client:
-    """One ComfyUI, by its address; may be used from any thread. `connect_s` and `read_s` bound each single wait.
+    """One ComfyUI, by its address; may be used from any thread.
 
-    Every call raises Unavailable if the server can't be reached, is slow, breaks off, or isn't ComfyUI.
+    `connect_s` and `read_s` bound each single wait, `ask_s` a question as a whole. `headers` go with every request and
+    to this address alone: no redirect is followed. `tls_verify` is whose certificates count: everybody's (True), those
+    vouched for by one file, or any (False). ValueError: address or headers are none. Every call raises Unavailable if
+    the server can't be reached, is slow, breaks off, or isn't ComfyUI.
     """
 
     def __init__(
@@ -66,7 +56,9 @@ class Client:
         read_s: float = 10,
         headers: Mapping[str, str] = MappingProxyType({}),
         tls_verify: bool | Path = True,
+        ask_s: float = 15,
     ) -> None:
+        self._ask_s = ask_s
         self._wire = Wire(base_url, connect_s, read_s, headers=headers, tls_verify=tls_verify)
         #: Whether the server has a door for cancelling; None until it was asked for the first time.
         self._cancels: bool | None = None
@@ -86,8 +78,19 @@ class Client:
         return stats
 
     def object_info(self) -> dict[str, Any]:
-        """Return GET /object_info: every node class that the server has, with its inputs and options."""
-        return self._get_object("/object_info", overall_s=_OBJECT_INFO_S)
+        """Return GET /object_info: every node class that the server has, with its inputs and options.
+
+        Unavailable (no_output_nodes): none of them saves anything, so no render could ever come out.
+        """
+        said = self._get_object("/object_info", overall_s=_OBJECT_INFO_S, longest_bytes=_LONGEST_OBJECT_INFO_BYTES)
+        classes = {name: of for name, of in said.items() if isinstance(of, dict)}
+        if not any(of.get("output_node") is True for of in classes.values()):
+            raise Unavailable(
+                "no_output_nodes",
+                f"The server at {self._wire.shown} has no node that saves anything.",
+                "Look into its log for what kept its nodes from loading, and restart it.",
+            )
+        return classes
 
     def features(self) -> dict[str, Any]:
         """Return GET /features, for example `max_upload_size` in bytes."""
@@ -95,12 +98,7 @@ class Client:
 
     def queue(self) -> Queue:
         """Return the ids that run and wait. Ask this before `history`: a prompt only moves from here to there."""
-        answer = self._get_object("/queue")
-        running, pending = self._entries(answer.get("queue_running")), self._entries(answer.get("queue_pending"))
-        numbers = {prompt_id: number for number, prompt_id in (*running, *pending)}
-        # The server's list of those that wait has no order of its own.
-        order = tuple(prompt_id for _, prompt_id in (*sorted(running), *sorted(pending)))
-        return Queue(frozenset(each for _, each in running), frozenset(each for _, each in pending), order, numbers)
+        return queue_in(self._wire, self._get_object("/queue"))
 
     def history(self, prompt_id: str) -> dict[str, Any] | None:
         """Return the prompt's whole history entry, or None while it is unknown there."""
@@ -128,8 +126,8 @@ class Client:
         headers = {"Content-Type": "application/json"}
         answer, raw = self._wire.ask("POST", "/prompt", overall_s=POST_DEADLINE_S, data=body, headers=headers)
         if answer.status_code not in {200, 400}:
-            raise self._bad_status(answer)
-        said = self._object(answer, raw)
+            raise bad_status(self._wire, answer)
+        said = object_in(self._wire, answer, raw)
         if answer.status_code == 400:
             raise Refused(*problems_of(said, graph))
         return self._accepted(said, prompt_id, graph)
@@ -185,7 +183,7 @@ class Client:
         """
         if self._cancels is not False:
             path = f"/api/jobs/{quote(prompt_id, safe='')}/cancel"
-            answer, raw = self._wire.ask("POST", path, overall_s=_ASK_S, json={})
+            answer, raw = self._wire.ask("POST", path, overall_s=self._ask_s, json={})
             self._cancels = answer.status_code not in {404, 405}
             if self._cancels:
                 return self._expect_object(answer, raw).get("cancelled") is True
@@ -206,58 +204,26 @@ class Client:
 
     # ── reading answers ─────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _get_object(self, path: str, *, overall_s: float = _ASK_S) -> dict[str, Any]:
+    def _get_object(self, path: str, *, overall_s: float | None = None, **limits: int) -> dict[str, Any]:
+        overall_s = self._ask_s if overall_s is None else overall_s
         try:
-            answer, raw = self._wire.ask("GET", path, overall_s=overall_s)
+            answer, raw = self._wire.ask("GET", path, overall_s=overall_s, **limits)
         except Unavailable as trouble:
             if trouble.code != "cut_off":
                 raise
             # A kept connection may have been closed just now; asking twice is harmless.
-            answer, raw = self._wire.ask("GET", path, overall_s=overall_s)
+            answer, raw = self._wire.ask("GET", path, overall_s=overall_s, **limits)
         return self._expect_object(answer, raw)
 
     def _post(self, path: str, said: Mapping[str, Any]) -> None:
-        answer, _ = self._wire.ask("POST", path, overall_s=_ASK_S, json=said)
+        answer, _ = self._wire.ask("POST", path, overall_s=self._ask_s, json=said)
         if answer.status_code != 200:
-            raise self._bad_status(answer)
+            raise bad_status(self._wire, answer)
 
     def _expect_object(self, answer: requests.Response, raw: bytes) -> dict[str, Any]:
         if answer.status_code != 200:
-            raise self._bad_status(answer)
-        return self._object(answer, raw)
-
-    def _object(self, answer: requests.Response, raw: bytes) -> dict[str, Any]:
-        try:
-            said = json.loads(raw)
-        except (ValueError, RecursionError):
-            html = raw.lstrip()[:1] == b"<"
-            why = "it sends a web page" if html else "its answer is no JSON"
-            raise self._wire.not_comfyui(why, answer.headers) from None
-        if not isinstance(said, dict):
-            raise self._wire.not_comfyui("its answer is no JSON object", answer.headers)
-        return said
-
-    def _bad_status(self, answer: requests.Response) -> Unavailable:
-        status = answer.status_code
-        if status in {401, 403}:
-            return Unavailable(
-                "forbidden",
-                f"The server at {self._wire.shown} doesn't let us in (HTTP {status}).",
-                "Give this backend its `headers` or `token` in config.yaml, or allow this machine there.",
-            )
-        if status >= 500:
-            return Unavailable(
-                "server_error",
-                f"The server at {self._wire.shown} got itself into trouble (HTTP {status}).",
-                "If it stays like that, look into the server's log and restart it.",
-            )
-        return self._wire.not_comfyui(f"it answers HTTP {status} where ComfyUI answers 200", answer.headers)
-
-    def _entries(self, entries: Any) -> list[tuple[float, str]]:
-        try:
-            return [(_number(entry[0]), str(entry[1])) for entry in entries]
-        except (TypeError, LookupError):
-            raise self._wire.not_comfyui("its queue has another shape") from None
+            raise bad_status(self._wire, answer)
+        return object_in(self._wire, answer, raw)
 
     def _accepted(self, said: Mapping[str, Any], prompt_id: str, graph: Mapping[str, Any]) -> float:
         if said.get("prompt_id") != prompt_id:
@@ -271,7 +237,7 @@ class Client:
             # Some outputs are dropped and the rest runs: half a job is none.
             self._take_back(prompt_id)
             raise Refused(*problems_of(said, graph))
-        return _number(said.get("number"))
+        return number_of(said.get("number"))
 
     def _take_back(self, prompt_id: Any) -> None:
         if isinstance(prompt_id, str):
@@ -296,14 +262,6 @@ class Client:
             raise self._wire.not_comfyui("its answer to an upload has another shape")
         path = f"{subfolder}/{name}" if subfolder else name
         return path if kind == "input" else f"{path} [{kind}]"
-
-
-def _number(value: Any) -> float:
-    """Return a place in the server's order; what is none comes last."""
-    try:
-        return float(value) if isinstance(value, int | float) and not math.isnan(value) else math.inf
-    except OverflowError:
-        return math.inf
 
 
 def _too_large(name: str, detail: str) -> Problem:

@@ -26,10 +26,12 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import HTTPError
 
 from service.comfy.access import headers_for, tls_context, without_login
+from service.comfy.wire_trouble import StoppedError, not_comfyui, trouble_of
 from service.errors import Unavailable
 
 _CHUNK_BYTES = 65536
-_LONGEST_BODY_BYTES = 64 * 1024 * 1024
+#: Answers of ComfyUI are far below this, but for /object_info, which says itself how long it may be.
+_LONGEST_BODY_BYTES = 16 * 1024 * 1024
 #: A stopped exchange ends within this.
 _STOP_LOOK_S = 0.2
 _DUE = threading.local()
@@ -41,10 +43,6 @@ def _next_wait_s() -> float:
     if left <= 0:
         raise TimeoutError("the exchange as a whole took too long")
     return min(left, float(getattr(_DUE, "read_s", left)))
-
-
-class _StoppedError(Exception):
-    """Whoever asked has been told to stop."""
 
 
 class _PatientReader(io.RawIOBase):
@@ -63,7 +61,7 @@ class _PatientReader(io.RawIOBase):
         stop: threading.Event | None = getattr(_DUE, "stop", None)
         while True:
             if stop is not None and stop.is_set():
-                raise _StoppedError
+                raise StoppedError
             left_s = max(0.001, due - time.monotonic())
             self._socket.settimeout(left_s if stop is None else min(left_s, _STOP_LOOK_S))
             try:
@@ -179,18 +177,20 @@ class Wire:
                 **named,
             ) as answer:
                 yield answer
-        except (requests.RequestException, HTTPError, OSError, _StoppedError) as trouble:
-            raise self.unavailable(trouble) from trouble
+        except (requests.RequestException, HTTPError, OSError, StoppedError) as trouble:
+            raise trouble_of(trouble, self.shown) from trouble
         finally:
             del _DUE.at, _DUE.read_s, _DUE.stop
 
-    def ask(self, method: str, path: str, *, overall_s: float, **named: Any) -> tuple[requests.Response, bytes]:
+    def ask(
+        self, method: str, path: str, *, overall_s: float, longest_bytes: int = _LONGEST_BODY_BYTES, **named: Any
+    ) -> tuple[requests.Response, bytes]:
         """Send a request and return its answer with the whole body; raise Unavailable as `open` does."""
         with self.open(method, path, overall_s=overall_s, **named) as answer:
             body = bytearray()
             for chunk in answer.iter_content(_CHUNK_BYTES):
                 body += chunk
-                if len(body) > _LONGEST_BODY_BYTES:
+                if len(body) > longest_bytes:
                     raise self.not_comfyui("it sends more than any answer of ComfyUI holds")
             return answer, bytes(body)
 
@@ -214,55 +214,6 @@ class Wire:
             old.close()
         return session
 
-    def unavailable(self, trouble: BaseException) -> Unavailable:
-        """Return what a failed exchange means for the job: time must pass or the operator must act."""
-        if _caused_by(trouble, _StoppedError):
-            return Unavailable("stopping", "The service is stopping.", "It goes on after the next start.")
-        if _caused_by(trouble, ConnectionRefusedError):
-            return Unavailable(
-                "refused",
-                f"Nothing listens at {self.shown}.",
-                "Start ComfyUI there, or correct `backends` in config.yaml.",
-                refused=True,
-            )
-        if _caused_by(trouble, socket.gaierror) or isinstance(trouble, requests.exceptions.InvalidURL):
-            return Unavailable(
-                "unreachable",
-                f"The name in {self.shown} can't be found on the network.",
-                "Correct the url under `backends` in config.yaml.",
-            )
-        if isinstance(trouble, requests.Timeout | TimeoutError) or _caused_by(trouble, TimeoutError):
-            return Unavailable(
-                "timeout",
-                f"The server at {self.shown} didn't answer in time.",
-                "If it stays like that, restart the server.",
-            )
-        return Unavailable(
-            "cut_off",
-            f"The server at {self.shown} broke off in the middle ({type(trouble).__name__}).",
-            "If it stays like that, look into the server's log and restart it.",
-        )
-
     def not_comfyui(self, why: str, headers: Mapping[str, str] | None = None) -> Unavailable:
         """Return the trouble of an answer that no ComfyUI gives."""
-        server = f" (it calls itself {headers['Server'][:60]})" if headers and headers.get("Server") else ""
-        return Unavailable(
-            "not_comfyui",
-            f"What answers at {self.shown} is not ComfyUI: {why}{server}.",
-            "Correct the url under `backends` in config.yaml; ComfyUI's own port is usually 8188.",
-        )
-
-
-def _caused_by(trouble: BaseException, kind: type[BaseException]) -> bool:
-    """Return whether `kind` stands somewhere behind an error; requests hides it in arguments and reasons."""
-    waiting: list[Any] = [trouble]
-    seen: set[int] = set()
-    while waiting:
-        error = waiting.pop()
-        if not isinstance(error, BaseException) or id(error) in seen:
-            continue
-        if isinstance(error, kind):
-            return True
-        seen.add(id(error))
-        waiting += [error.__cause__, error.__context__, getattr(error, "reason", None), *error.args]
-    return False
+        return not_comfyui(self.shown, why, headers)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -15,26 +13,7 @@ import pytest
 from service.comfy.socket import Connected, Disconnected, Socket
 from tests.comfy.following import Ears, until
 from tests.comfy.scripted import Answer, Asked, Scripted, always, http
-
-
-def accept(asked: Asked) -> bytes:
-    """The handshake's answer."""
-    key = asked.headers["sec-websocket-key"] + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
-    sign = base64.b64encode(hashlib.sha1(key.encode()).digest()).decode()
-    head = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-    return f"{head}Sec-WebSocket-Accept: {sign}\r\n\r\n".encode()
-
-
-def frame(opcode: int, data: bytes, *, ends: bool = True) -> bytes:
-    size = len(data)
-    length = (
-        bytes([size])
-        if size < 126
-        else b"\x7e" + size.to_bytes(2, "big")
-        if size < 65536
-        else (b"\x7f" + size.to_bytes(8, "big"))
-    )
-    return bytes([opcode | (0x80 if ends else 0)]) + length + data
+from tests.comfy.websockets import accept, frame
 
 
 @contextmanager

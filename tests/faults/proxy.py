@@ -128,8 +128,10 @@ class Proxy(Script):
         except asyncio.CancelledError:
             _reset(writer)  # our own stop: the task ends here, there is nobody to tell
         finally:
-            self._tasks.discard(task)
-            await _close(writer)
+            try:
+                await _close(writer)
+            finally:
+                self._tasks.discard(task)  # only now: whoever stops the loop waits for the tasks that are known
 
     async def _serve(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, task: asyncio.Task[None]
