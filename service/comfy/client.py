@@ -26,10 +26,11 @@ from service.comfy.verdict import OutputFile
 from service.comfy.wire import Wire
 from service.errors import Failed, Problem, Rejected, Unavailable
 
-_OBJECT_INFO_S = 60.0
+#: So many times as long as a question may take, for what is long: 60 s and 30 s as configured.
+_OBJECT_INFO_ASKS = 4
+_UPLOAD_ASKS = 2
 #: 0.84 MB with 681 classes; a server with very many packs and models has some 10 MB.
 _LONGEST_OBJECT_INFO_BYTES = 64 * 1024 * 1024
-_UPLOAD_BASE_S = 30.0
 _SLOWEST_BYTES_PER_S = 250_000
 #: Below this size no server refuses an upload, so nobody is asked for its limit (100 MB unless changed there).
 _SMALL_UPLOAD_BYTES = 50_000_000
@@ -82,7 +83,9 @@ class Client:
 
         Unavailable (no_output_nodes): none of them saves anything, so no render could ever come out.
         """
-        said = self._get_object("/object_info", overall_s=_OBJECT_INFO_S, longest_bytes=_LONGEST_OBJECT_INFO_BYTES)
+        said = self._get_object(
+            "/object_info", overall_s=_OBJECT_INFO_ASKS * self._ask_s, longest_bytes=_LONGEST_OBJECT_INFO_BYTES
+        )
         classes = {name: of for name, of in said.items() if isinstance(of, dict)}
         if not any(of.get("output_node") is True for of in classes.values()):
             raise Unavailable(
@@ -129,6 +132,8 @@ class Client:
             raise bad_status(self._wire, answer)
         said = object_in(self._wire, answer, raw)
         if answer.status_code == 400:
+            if "node_errors" not in said:
+                raise self._wire.not_comfyui("it refuses a workflow without saying which node", answer.headers)
             raise Refused(*problems_of(said, graph))
         return self._accepted(said, prompt_id, graph)
 
@@ -145,7 +150,7 @@ class Client:
             answer, raw = self._wire.ask(
                 "POST",
                 "/upload/image",
-                overall_s=_UPLOAD_BASE_S + size / _SLOWEST_BYTES_PER_S,
+                overall_s=_UPLOAD_ASKS * self._ask_s + size / _SLOWEST_BYTES_PER_S,
                 data=encoder,
                 headers={"Content-Type": encoder.content_type},
             )

@@ -127,6 +127,13 @@ class _Adapter(HTTPAdapter):
         self.poolmanager.pool_classes_by_scheme = {"http": _Pool, "https": _SecurePool}
 
 
+class _Session(requests.Session):
+    """A session that leaves redirects alone; the library would take even one that it isn't to follow apart."""
+
+    def get_redirect_target(self, resp: requests.Response) -> str | None:  # noqa: ARG002  the name is the library's
+        return None
+
+
 class Wire:
     """One server's HTTP side; `connect_s` and `read_s` bound each wait, `overall_s` of each call the whole exchange."""
 
@@ -199,7 +206,7 @@ class Wire:
         return session if session is not None else self._new_session()
 
     def _new_session(self) -> requests.Session:
-        session = requests.Session()
+        session = _Session()
         session.trust_env = False
         session.mount("http://", _Adapter())
         session.mount("https://", _Adapter(self._context))

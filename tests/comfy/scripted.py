@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import socket
 import socketserver
+import ssl
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -18,6 +20,13 @@ class Asked:
     target: str
     headers: dict[str, str]
     body: bytes
+    connection: socket.socket = field(repr=False)
+
+    def wait_for_end(self) -> None:
+        """Read and drop what the client sends until it closes its side."""
+        self.connection.settimeout(10)
+        while self.connection.recv(65536):
+            pass
 
 
 #: Gets the request and a function that sends bytes; the connection is closed when it returns.
@@ -52,9 +61,10 @@ def in_turn(*answers: Answer | bytes) -> Answer:
 
 @dataclass
 class Scripted:
-    """A context manager: `url` while it runs, and all that was `asked`."""
+    """A context manager: `url` while it runs, and all that was `asked`; with `tls` it speaks that."""
 
     respond: Answer
+    tls: ssl.SSLContext | None = None
     asked: list[Asked] = field(default_factory=list)
     stopping: threading.Event = field(default_factory=threading.Event)
 
@@ -63,6 +73,16 @@ class Scripted:
 
         class Handler(socketserver.StreamRequestHandler):
             timeout = 10
+
+            def setup(self) -> None:
+                if outer.tls is not None:
+                    self.request = outer.tls.wrap_socket(self.request, server_side=True)
+                super().setup()
+
+            def finish(self) -> None:
+                super().finish()
+                if outer.tls is not None:
+                    self.request.close()  # the server knows only the plain one below it
 
             def handle(self) -> None:
                 try:
@@ -82,10 +102,14 @@ class Scripted:
                 while line := self.rfile.readline().decode().strip():
                     name, _, value = line.partition(":")
                     headers[name.lower()] = value.strip()
-                return Asked(method, target, headers, self.rfile.read(int(headers.get("content-length", "0"))))
+                body = self.rfile.read(int(headers.get("content-length", "0")))
+                return Asked(method, target, headers, body, self.connection)
 
         class Server(socketserver.ThreadingTCPServer):
             allow_reuse_address = True
+
+            def handle_error(self, *_: object) -> None:
+                """A client that leaves in the middle, or trusts no certificate of ours, is no news."""
 
         self._server = Server(("127.0.0.1", 0), Handler)
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01})
@@ -94,7 +118,7 @@ class Scripted:
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_address[1]}"
+        return f"{'https' if self.tls else 'http'}://127.0.0.1:{self._server.server_address[1]}"
 
     def __exit__(self, _: type[BaseException] | None, __: BaseException | None, ___: TracebackType | None) -> None:
         self.stopping.set()
