@@ -106,9 +106,9 @@ def choose(
     `turns` are the next queued jobs (`store.candidates`), `others` the other backends that take jobs now. Of the
     highest priority that it can run, it takes the first of those that need no loading, among the next 32 in order;
     without such a one the one that loads the least, rather what no other backend has loaded. A job that 32 others were
-    preferred to comes first. What a free backend of more weight would take is left to it, so is everything that a free
-    one would take while this one only fills its queue, and what another free one needn't load. Whoever takes a job must
-    wake the others: what was left to it may be theirs now.
+    preferred to comes first. What a free backend would take without loading is left to it, so is what one of more
+    weight would take, and what any free one would take while this one only fills its queue. So a backend that counts
+    as free has to come and choose.
     """
     return _pick(_left_for(bay, turns, last_started, others, can_run), bay, others, can_run)
 
@@ -134,12 +134,22 @@ def passed_by(
 def _left_for(
     bay: Bay, turns: Iterable[Turn], last_started: Mapping[str, str], others: Sequence[Bay], can_run: CanRun
 ) -> list[Turn]:
-    """Return jobs in order, but for what goes to backends that come before this one."""
+    """Return jobs in order, but for what goes to backends that come before this one; each of them reckons alike."""
     left = list(in_order(turns, last_started))
-    rivals = [other for other in others if other.free and (not bay.free or other.weight > bay.weight)]
-    for rival in sorted(rivals, key=lambda other: -other.weight):
-        taken = _pick(left, rival, [each for each in (bay, *others) if each is not rival], can_run)
-        left = [turn for turn in left if turn is not taken]
+    fleet = (bay, *others)
+    free = sorted((each for each in fleet if each.free), key=lambda each: (-each.weight, each.name))
+    served: set[str] = set()
+    for each in free:
+        pick = _pick(left, each, [other for other in fleet if other is not each], can_run)
+        if pick is not None and pick.models and pick.models <= each.warm:
+            if each is bay:
+                return left
+            left.remove(pick)
+            served.add(each.name)
+    for each in free:
+        if each is not bay and each.name not in served and (not bay.free or each.weight > bay.weight):
+            pick = _pick(left, each, [other for other in fleet if other is not each], can_run)
+            left = [turn for turn in left if turn is not pick]
     return left
 
 
@@ -158,12 +168,10 @@ def _pick(ordered: Iterable[Turn], bay: Bay, others: Sequence[Bay], can_run: Can
     warm = next((turn for turn in window if turn.models and turn.models <= bay.warm), None)
     if warm is not None:
         return warm
-    cold = [turn for turn in window if not _is_warm_in(turn, (each for each in others if each.free), can_run)]
-    elsewhere = [each for each in others if not each.free]
     return min(
         # What needs no model at all gains nothing by being preferred.
-        (turn for turn in cold if turn.models or turn is window[0]),
-        key=lambda turn: (_is_warm_in(turn, elsewhere, can_run), len(turn.models - bay.warm)),
+        (turn for turn in window if turn.models or turn is window[0]),
+        key=lambda turn: (_is_warm_in(turn, others, can_run), len(turn.models - bay.warm)),
         default=None,
     )
 

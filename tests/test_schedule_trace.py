@@ -232,6 +232,20 @@ def test_what_another_free_backend_need_not_load_is_left_to_it():
     assert choose(turns, {}, warm, [cold], lambda *_: True) is turns[0]
 
 
+def test_two_jobs_for_a_warm_and_a_cold_backend_keep_both_busy():
+    turns = [Turn(name, TASKS[0], 0, number, frozenset({"a"})) for number, name in enumerate(("one", "two"))]
+    cold, warm = Bay("cold", 1, frozenset({"b"}), free=True), Bay("warm", 1, frozenset({"a"}), free=True)
+    assert choose(turns, {}, cold, [warm], lambda *_: True) is turns[1]
+    assert choose(turns, {}, warm, [cold], lambda *_: True) is turns[0]
+
+
+def test_a_heavy_backend_leaves_what_a_light_one_has_loaded():
+    turns = [Turn("one", TASKS[0], 0, 1, frozenset({"a"}))]
+    heavy, light = Bay("heavy", 9, frozenset(), free=True), Bay("light", 1, frozenset({"a"}), free=True)
+    assert choose(turns, {}, heavy, [light], lambda *_: True) is None
+    assert choose(turns, {}, light, [heavy], lambda *_: True) is turns[0]
+
+
 def test_a_job_without_models_is_not_preferred_for_it():
     turns = [Turn("one", TASKS[0], 0, 1, frozenset({"b"})), Turn("two", TASKS[0], 0, 2)]
     assert choose(turns, {}, Bay("gpu", 1, frozenset({"a"}), free=True), [], lambda *_: True) is turns[0]
