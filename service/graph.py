@@ -71,6 +71,26 @@ def leave_out(graph: dict[str, dict[str, Any]], name: str, passes: Sequence[str]
             graph[node]["inputs"][key] = inputs[passes[output]]
 
 
+#: Classes that save or show what they are given, and pass it on in ComfyUI 0.33: what they pass on is this input.
+_PASSING = {"SaveImage": "images", "PreviewImage": "images", "SaveVideo": "video", "SaveWEBM": "images"}
+
+
+def lead_to(graph: dict[str, dict[str, Any]], output: str) -> None:
+    """Take out of a graph whatever the output node doesn't need: nothing else is run, saved or shown on the server."""
+    for name, node in list(graph.items()):
+        passed = node["inputs"].get(_PASSING.get(node["class_type"], ""))
+        if name != output and is_link(passed) and all(at == 0 for _, _, source, at in links(graph) if source == name):
+            leave_out(graph, name, [_PASSING[node["class_type"]]])
+    needed, waiting = {output}, [output]
+    while waiting:
+        for value in graph[waiting.pop()]["inputs"].values():
+            if is_link(value) and value[0] not in needed:
+                needed.add(value[0])
+                waiting.append(value[0])
+    for name in [name for name in graph if name not in needed]:
+        del graph[name]
+
+
 def _object(data: bytes) -> dict[str, Any]:
     if len(data) > MAX_BYTES:
         raise Rejected(Problem("too_large", "The graph is larger than 5 MB.", _EXPORT))

@@ -150,6 +150,7 @@ def bind(
     output = workflow.manifest.output
     graph[output.node]["inputs"][output.prefix] = prefix
     _leave_out_idle(workflow, graph)
+    graphs.lead_to(graph, output.node)
     return Bound(
         graph,
         {"seed": seed, **resolved.values, **_seconds(resolved.values)},

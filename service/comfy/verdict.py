@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from service.errors import Problem
 from service.foreign import without_paths
 
-#: Where output nodes put their files: images (SaveVideo, SaveWEBM and SaveImage alike), gifs (VideoHelperSuite), audio.
-_FILE_KEYS = ("images", "gifs", "audio", "video", "videos")
+#: What a file is, by its ending: output nodes put videos, pictures and sound under any key they like.
+_VIDEOS = (".mp4", ".webm", ".mkv", ".mov", ".avi", ".m4v", ".gif")
+_PICTURES = (".png", ".webp", ".jpg", ".jpeg", ".avif", ".apng", ".bmp", ".tif", ".tiff")
+#: VideoHelperSuite names a numbered series of pictures by its pattern.
+_SERIES = re.compile(r"%\d+d")
 _MEMORY_WORDS = ("out of memory", "outofmemory", "can't allocate memory", "allocation on device", "hip out of memory")
 _LONGEST_REASON = 300
 
@@ -24,10 +28,20 @@ class OutputFile:
     type: str
     node: str
 
+    @property
+    def is_media(self) -> bool:
+        """Whether its name is that of a video or a picture."""
+        return self.filename.lower().endswith((*_VIDEOS, *_PICTURES))
+
+    @property
+    def is_picture(self) -> bool:
+        """Whether its name is that of a picture, moving or not."""
+        return self.filename.lower().endswith(_PICTURES)
+
 
 @dataclass(frozen=True)
 class Succeeded:
-    """The prompt ended well and names these files; whether they are good is for the examiner to say."""
+    """The prompt ended well and names these files, the likeliest result first; the examiner says if they are good."""
 
     outputs: tuple[OutputFile, ...]
 
@@ -58,6 +72,8 @@ def judge(entry: Mapping[str, Any], output_node: str | None = None) -> Succeeded
     if last == "execution_error" or status.get("status_str") == "error":
         return Errored(_problem(said if last == "execution_error" else {}))
     files = _files(entry.get("outputs"), output_node)
+    if files and output_node is not None and not files[0].is_media:
+        return Errored(_no_media(files[0], output_node))
     return Succeeded(files) if files else Errored(_nothing_made(entry.get("outputs"), output_node))
 
 
@@ -72,18 +88,28 @@ def _last_message(messages: Any) -> tuple[str, dict[str, Any]]:
 
 
 def _files(outputs: Any, output_node: str | None) -> tuple[OutputFile, ...]:
-    found = []
+    """Return what was saved, whatever keys it stands under, the likeliest result first."""
+    found: list[OutputFile] = []
     for node, output in outputs.items() if isinstance(outputs, dict) else ():
         if not isinstance(output, dict) or (output_node is not None and node != output_node):
             continue
-        for key in _FILE_KEYS:
-            items = output.get(key)
+        for items in output.values():
             found += [_file(item, node) for item in items if _is_result(item)] if isinstance(items, list) else []
-    return tuple(dict.fromkeys(found))
+    names = {file.filename for file in found}
+    return tuple(sorted(dict.fromkeys(found), key=lambda file: _unlikeliness(file, names)))
+
+
+def _unlikeliness(file: OutputFile, names: Collection[str]) -> tuple[int, bool]:
+    """Videos come before pictures, and these before all else; of a video's two files the one with sound comes first."""
+    kinds = (_VIDEOS, _PICTURES)
+    kind = next((at for at, endings in enumerate(kinds) if file.filename.lower().endswith(endings)), len(kinds))
+    stem, dot, ending = file.filename.rpartition(".")
+    return kind, f"{stem}-audio{dot}{ending}" in names
 
 
 def _is_result(item: Any) -> bool:
-    return isinstance(item, dict) and bool(item.get("filename")) and item.get("type", "output") == "output"
+    named = isinstance(item, dict) and isinstance(item.get("filename"), str) and bool(item["filename"])
+    return named and item.get("type", "output") == "output" and not _SERIES.search(item["filename"])
 
 
 def _file(item: Mapping[str, Any], node: str) -> OutputFile:
@@ -99,10 +125,29 @@ def _nothing_made(outputs: Any, output_node: str | None) -> Problem:
             "VHS_BatchManager split the render into several prompts, and the first one holds no video.",
             "Take VHS_BatchManager out of the workflow.",
         )
+    if mine is not None and any(map(_SERIES.search, _names(mine))):
+        return Problem(
+            "result_missing",
+            "VHS_VideoCombine saved a series of single pictures in place of a video.",
+            "Choose one of its video formats in the workflow.",
+        )
     return Problem(
         "result_missing",
         f"ComfyUI reports success, but no file from {where}.",
         "Retry the job; if it happens again, check that the workflow's last node saves its video.",
+    )
+
+
+def _names(output: Any) -> list[str]:
+    items = [item for each in output.values() if isinstance(each, list) for item in each] if output else []
+    return [str(item.get("filename")) for item in items if isinstance(item, dict)]
+
+
+def _no_media(file: OutputFile, output_node: str) -> Problem:
+    return Problem(
+        "result_missing",
+        f"The output node {output_node} made {file.filename}, which is neither a video nor a picture.",
+        "Name a node that saves a video or a picture as the output of the workflow's manifest.",
     )
 
 

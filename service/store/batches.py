@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -131,9 +132,21 @@ class Batches(Jobs):
             values |= {"queued_at": self._now(), "attempt": job.attempt + 1, "state": State.QUEUED}
             queued = self._update(job, values | changes)
             if prompt_id is not None:
-                self._connection.execute("UPDATE renders SET prompt_id = ? WHERE job = ?", (prompt_id, job_id))
+                self._renew(queued, prompt_id)
             self.log("queued", drop=job.drop, job=job.id, detail=f"attempt {queued.attempt}")
             return queued
+
+    def _renew(self, job: Job, prompt_id: str) -> None:
+        """Give a plan another prompt id and output name: a server may answer an equal graph from its cache alone."""
+        render = self.render(job.id)
+        if render is None:
+            return
+        inputs = render.graph.get(render.output_node, {}).get("inputs", {})
+        for name, value in inputs.items():
+            if isinstance(value, str) and re.fullmatch(rf"reeldrop/{re.escape(job.id)}(-\d+)?", value):
+                inputs[name] = f"reeldrop/{job.id}-{job.attempt}"
+        values = (prompt_id, json.dumps(render.graph), job.id)
+        self._connection.execute("UPDATE renders SET prompt_id = ?, graph = ? WHERE job = ?", values)
 
     def replace_uploads(self, job_id: str, uploads: Sequence[dict[str, str]]) -> None:
         """Save what a job uploads now: its media was made ready again."""
