@@ -31,6 +31,8 @@ _OBJECT_INFO_ASKS = 4
 _UPLOAD_ASKS = 2
 #: 0.84 MB with 681 classes; a server with very many packs and models has some 10 MB.
 _LONGEST_OBJECT_INFO_BYTES = 64 * 1024 * 1024
+#: Before this version an interrupt stops whatever runs.
+_INTERRUPTS_BY_ID = (0, 3, 57)
 _SLOWEST_BYTES_PER_S = 250_000
 #: Below this size no server refuses an upload, so nobody is asked for its limit (100 MB unless changed there).
 _SMALL_UPLOAD_BYTES = 50_000_000
@@ -63,6 +65,8 @@ class Client:
         self._wire = Wire(base_url, connect_s, read_s, headers=headers, tls_verify=tls_verify)
         #: Whether the server has a door for cancelling; None until it was asked for the first time.
         self._cancels: bool | None = None
+        #: Whether an interrupt touches the prompt it names alone; until a version was seen, that of today is assumed.
+        self._interrupts_by_id = True
 
     def close(self) -> None:
         """Close all connections; a later call opens new ones."""
@@ -76,6 +80,7 @@ class Client:
         system = stats.get("system")
         if not isinstance(system, dict) or "comfyui_version" not in system:
             raise self._wire.not_comfyui("its system report lacks ComfyUI's version")
+        self._interrupts_by_id = _version_of(system["comfyui_version"]) >= _INTERRUPTS_BY_ID
         return stats
 
     def object_info(self) -> dict[str, Any]:
@@ -170,8 +175,13 @@ class Client:
 
     def interrupt(self, prompt_id: str) -> bool:
         """Stop this prompt if it runs now; return whether it did. It may still end well: its history says how."""
-        # Servers older than 0.3.57 stop whatever runs, so never ask unless it is ours.
-        if prompt_id not in self.queue().running:
+        return self._interrupt(prompt_id, self.queue())
+
+    def _interrupt(self, prompt_id: str, waiting: Queue) -> bool:
+        if prompt_id not in waiting.running:
+            return False
+        # An older server stops whatever runs by then: ours, as long as nothing else can follow it.
+        if not self._interrupts_by_id and waiting.pending:
             return False
         self._post("/interrupt", {"prompt_id": prompt_id})
         return True
@@ -192,11 +202,13 @@ class Client:
             self._cancels = answer.status_code not in {404, 405}
             if self._cancels:
                 return self._expect_object(answer, raw).get("cancelled") is True
-        if prompt_id in self.queue().pending:
+        waiting = self.queue()
+        if prompt_id in waiting.pending:
+            # It may begin between the two; asking again says so.
             self.delete(prompt_id)
-            # It may have begun between the two; asking again says so.
-            return True
-        return self.interrupt(prompt_id)
+        else:
+            self._interrupt(prompt_id, waiting)
+        return prompt_id in waiting.pending | waiting.running
 
     def forget(self, prompt_ids: Collection[str]) -> None:
         """Take prompts that are over out of the server's history; unknown ones are no trouble, files stay."""
@@ -267,6 +279,14 @@ class Client:
             raise self._wire.not_comfyui("its answer to an upload has another shape")
         path = f"{subfolder}/{name}" if subfolder else name
         return path if kind == "input" else f"{path} [{kind}]"
+
+
+def _version_of(said: Any) -> tuple[int, ...]:
+    """Return a version's numbers; one that can't be read is older than any."""
+    try:
+        return tuple(int(part) for part in str(said).split(".")[:3])
+    except ValueError:
+        return ()
 
 
 def _too_large(name: str, detail: str) -> Problem:

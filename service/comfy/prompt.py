@@ -18,17 +18,24 @@ EXTRA_DATA: Mapping[str, Any] = {
 
 def body_of(prompt_id: str, graph: Mapping[str, Any], client_id: str, extra_data: Mapping[str, Any]) -> bytes:
     """Return the body of POST /prompt as JSON; raise ValueError if anything in it is malformed."""
-    if str(uuid.UUID(prompt_id)) != prompt_id:
+    if not isinstance(prompt_id, str) or str(uuid.UUID(prompt_id)) != prompt_id:
         raise ValueError(f"a prompt id is a lower-case UUID with hyphens, not {prompt_id!r}")
     # A list here ends the server's process.
     if not isinstance(client_id, str) or not client_id:
         raise ValueError("a client id is a text that isn't empty")
     if not isinstance(extra_data, Mapping):
         raise ValueError("extra_data is an object")
+    _check_pnginfo(extra_data)
     check_form(graph)
     said = {"prompt": graph, "prompt_id": prompt_id, "client_id": client_id, "extra_data": dict(extra_data)}
     # NaN and Infinity are no JSON, yet the server would take them as numbers.
     return json.dumps(said, allow_nan=False).encode()
+
+
+def _check_pnginfo(extra_data: Mapping[str, Any]) -> None:
+    pnginfo = extra_data.get("extra_pnginfo", {})
+    if not isinstance(pnginfo, Mapping) or not isinstance(pnginfo.get("workflow", {}), Mapping):
+        raise ValueError("extra_pnginfo is an object, and so is its workflow")
 
 
 def check_form(graph: Mapping[str, Any]) -> None:

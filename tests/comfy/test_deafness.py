@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +15,7 @@ from service.comfy.socket import Connected, Disconnected, Socket
 from tests.comfy.deafening import Deafening
 from tests.comfy.following import Ears, new_id, picture_graph, until
 from tests.comfy.recorded import FOLDERS, RECORDINGS, VERSIONS
+from tests.comfy.replaying import trace
 from tests.comfy.scripted import Scripted
 
 EMPTY = Queue(frozenset(), frozenset())
@@ -119,8 +119,7 @@ def test_a_socket_made_deaf_by_its_predecessors_late_end_is_renewed_and_hears(sh
 def recorded_hearing(version: str, name: str) -> list[float]:
     """Replay a trace: when the judge says deaf, by the trace's own clock."""
     hearing, deaf_at = Hearing(), []
-    for line in (RECORDINGS / FOLDERS[version] / name).read_text().splitlines()[1:]:
-        event = json.loads(line)
+    for event in trace(version, name):
         now, mark = event["t"], str(event.get("mark", ""))
         if hearing.deaf(now):
             deaf_at.append(now)
