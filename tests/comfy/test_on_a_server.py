@@ -11,6 +11,7 @@ import pytest
 
 from service.comfy import preflight
 from service.comfy.client import Client, Refused
+from service.comfy.hearing import Hearing
 from service.comfy.protocol import AskHistory, Errored, Event, Progress, Run, Started, Succeeded
 from service.comfy.socket import Connected, Disconnected
 from service.errors import Failed, Unavailable
@@ -158,6 +159,30 @@ def test_a_renewed_socket_hears_what_is_sent_under_its_fresh_id(client: Client, 
         assert ears.wait_for_kind(Connected).client_id == fresh
         client.submit(new_id(), picture_graph(), fresh)
         ears.wait_for(lambda message: isinstance(message, str) and "execution_success" in message)
+
+
+def test_a_socket_whose_id_was_taken_away_is_found_deaf_and_hears_again(client: Client, proxy: Proxy) -> None:
+    """A true server forgets whoever listens under an id when any socket of it ends; the engine keeps them apart."""
+    with listening(proxy.url, "ears-6") as (old, _), listening(proxy.url, "ears-6") as (socket, ears):
+        old.stop()
+        hearing = Hearing()
+        hearing.connected(time.monotonic(), "ears-6")
+
+        def decided() -> bool:
+            hearing.heard(socket.heard_s or 0)
+            return hearing.deaf(time.monotonic()) or hearing.hears(socket.client_id)
+
+        # The first may still be heard: the server notices the end in its own time.
+        for _ in range(3):
+            began_s, prompt_id = time.monotonic(), new_id()
+            client.submit(prompt_id, picture_graph(), socket.client_id)
+            hearing.posted(time.monotonic(), socket.client_id, began_s=began_s)
+            until(decided, 5)
+            if hearing.deaf(time.monotonic()):
+                hearing.connected(time.monotonic(), socket.renew())
+                ears.wait_for_kind(Connected)
+        assert hearing.hears(socket.client_id)
+        ears.wait_for(lambda message: isinstance(message, str) and prompt_id in message and "_success" in message)
 
 
 def test_a_prompt_of_ours_is_cancelled_and_forgotten(client: Client) -> None:

@@ -54,6 +54,7 @@ class Proxy(Script):
 
     def stop(self) -> None:
         self._do(self._leave())
+        self._do(_settle())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(_DEADLINE_S)
         self._loop.close()
@@ -276,7 +277,17 @@ def _reset(writer: asyncio.StreamWriter) -> None:
         connected.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\x00\x00\x00\x00\x00\x00\x00")
 
 
+async def _settle() -> None:
+    """Let connections that were closed just now be gone before the loop is."""
+    for _ in range(5):
+        await asyncio.sleep(0)
+
+
 async def _close(writer: asyncio.StreamWriter) -> None:
     writer.close()
-    with contextlib.suppress(OSError, asyncio.CancelledError):
+    try:
         await writer.wait_closed()
+    except OSError:
+        pass
+    except asyncio.CancelledError:
+        writer.transport.abort()
