@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlsplit
@@ -11,6 +12,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, WithJsonSchema, model_validator
 
 from service.declaration import Declared, Slug, mistake
+from service.errors import Problem
 from service.key_types import Folder, Text, as_path
 from service.windows import window_of
 
@@ -22,6 +24,8 @@ _OUR_HEADERS = frozenset({
     "host", "connection", "upgrade", "content-length", "content-type", "transfer-encoding", "accept-encoding", "range",
     "if-range", "origin",
 })  # fmt: skip
+#: What is wrong with YAML itself is told with the words in which it was written.
+_QUOTING = frozenset({"not_yaml", "yaml_feature"})
 #: The paths of a backend, relative to config.yaml too.
 BACKEND_PATHS = ("shared_folder", "token_file", "tls_verify")
 
@@ -184,3 +188,24 @@ class Backend(Declared):
             title = f"The backend {self.name} has its token twice: {' and '.join(given)}."
             raise mistake("conflict", title, "Keep one of them.")
         return self
+
+
+def hide_secrets(problems: Iterable[Problem], text: str | bytes) -> list[Problem]:
+    """Return problems so that none quotes what stands under token or headers: such lines end up in logs."""
+    secret: set[int] = set()
+    indent = None
+    lines = text.decode("utf-8", "replace") if isinstance(text, bytes) else text
+    for number, line in enumerate(lines.splitlines(), start=1):
+        indented = len(line) - len(line.lstrip())
+        if re.search(r"\b(token|headers)\s*:", line):
+            indent = indented
+        elif indent is not None and line.strip() and indented <= indent:
+            indent = None
+        if indent is not None:
+            secret.add(number)
+    return [_hidden(each) if each.code in _QUOTING and each.line in secret else each for each in problems]
+
+
+def _hidden(problem: Problem) -> Problem:
+    fix = "Put the value in quotes; it isn't shown here, for it is a secret."
+    return replace(problem, title="This can't be read as YAML.", fix=fix, detail="")

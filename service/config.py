@@ -13,7 +13,7 @@ from typing import Any, get_args
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from service.backend_keys import BACKEND_PATHS, Backend
+from service.backend_keys import BACKEND_PATHS, Backend, hide_secrets
 from service.config_keys import FOLDERS, GROUPS, TASKS, UNBUILT, Config, Watch
 from service.declaration import in_order, json_plain, limits, written
 from service.errors import Problem, Rejected
@@ -39,7 +39,8 @@ def parse(text: str | bytes, folder: Path, name: str = "config.yaml") -> Config:
     try:
         return _parse(text, folder)
     except Rejected as refusal:
-        raise Rejected(*(replace(problem, file=name) for problem in refusal.problems)) from None
+        told = hide_secrets(refusal.problems, text)
+        raise Rejected(*(replace(problem, file=name) for problem in told)) from None
 
 
 def _parse(text: str | bytes, folder: Path) -> Config:
@@ -195,8 +196,20 @@ def _key(name: str, info: FieldInfo, indent: str = "") -> str:
     else:
         if name == "backends":
             lines.append(f"{indent}# For example: {name}: {written(info.examples[0]) if info.examples else ''}")
+            lines += _entry_keys(indent)
         lines.append(f"{indent}{name}: {written(_plain(value))}")
     return "\n".join(lines) + "\n"
+
+
+def _entry_keys(indent: str) -> Iterator[str]:
+    """Yield what an entry under backends may hold: an empty list has no place for it but a comment."""
+    yield f"{indent}# Each of them may have:"
+    for name, info in Backend.model_fields.items():
+        value = "" if info.is_required() else written(_plain(info.default))
+        usual = f" Default: {value}." if value else " It must be given." if info.is_required() else ""
+        note = f"{name}: {info.description}{limits(info)}{usual} For example {written((info.examples or [''])[0])}."
+        start = f"{indent}#   "
+        yield from textwrap.wrap(note, 116 - len(indent), initial_indent=start, subsequent_indent=f"{start}  ")
 
 
 def _plain(value: Any) -> Any:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, get_args
 
-from pydantic import BaseModel
+from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
@@ -74,8 +74,10 @@ class Reader:
             fix = f"{self._example(detail, name)} Or take the line out."
             return Problem("empty_field", f"{name} has no value.", fix, field=name).at(*place)
         code, wants = _wanted(kind, {**detail.get("ctx", {}), "noun": self.noun})
-        title = f"{name} must be {wants}, not {self._shown(node, kind)}."
-        return Problem(code, title, self._cure(detail, name, node), field=name).at(*at)
+        title, fix = f"{name} must be {wants}, not {self._shown(node, kind)}.", self._cure(detail, name, node)
+        if _is_secret(_annotation(self.model, detail["loc"])):
+            title, fix = f"{name} must be {wants}.", self._example(detail, name)
+        return Problem(code, title, fix, field=name).at(*at)
 
     def _is_echo(self, detail: ErrorDetails, node: Node) -> bool:
         """An entry that is wrong itself makes its list count as too short as well."""
@@ -127,9 +129,9 @@ class Reader:
         return _short(self.document.source(node))
 
     def _example(self, detail: ErrorDetails, name: str, verb: str = "Write") -> str:
-        info, leaf = field_at(self.model, detail["loc"])[0], name.rsplit(".", 1)[-1]
+        (info, holder), leaf = field_at(self.model, detail["loc"]), name.rsplit(".", 1)[-1]
         examples = info.examples if info is not None else None
-        if examples and isinstance(examples[0], dict) and leaf not in self.model.model_fields:
+        if examples and isinstance(examples[0], dict) and leaf not in (holder or self.model).model_fields:
             # The example is of the whole mapping, the mistake in one entry of it.
             return f"{verb} for example {leaf}: {written(next(iter(examples[0].values())))}."
         return example(info, leaf, verb)
@@ -168,6 +170,11 @@ def _number_cure(leaf: str, node: Node) -> str | None:
 def _annotation(model: type[BaseModel], location: Location) -> Any:
     info, _ = field_at(model, location)
     return info.annotation if info is not None else None
+
+
+def _is_secret(annotation: Any) -> bool:
+    """Whether a field holds what must not be shown, whatever was written there."""
+    return annotation is SecretStr or any(map(_is_secret, get_args(annotation)))
 
 
 def _short(text: str, most: int = 40) -> str:

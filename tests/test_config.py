@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from service import config
-from service.config import Config, default, generate, parse
+from service.config import Backend, Config, default, generate, parse
 from service.config_keys import GROUPS, TASKS, UNBUILT
 from service.errors import Rejected
 from tests import pages
@@ -271,3 +271,60 @@ def test_the_documentation_lists_the_keys_as_declared():
 @pytest.mark.parametrize("text", pages.examples("configuration.md"))
 def test_the_configurations_in_the_documentation_are_right(text):
     assert parse(text, HERE).backends
+
+
+SECRETS = (
+    "token: [hush]", "token: {a: hush}", "token: 'hü hush'", "headers: {X: [hush]}", "headers: hush", "headers: [hush]",
+    "token: hush: hush", "token: *hush", "token: @hush", "token: !hush a", "token: ${hush}", "token: `hush",
+    "headers: {Host: hush}", "headers:\n    X: @hush", "headers:\n    X: 'hüsh hush'", "token:\n    - hush",
+    "headers:\n    - X: *hush", "tokn: hush", "token: hush\n  token_file: x", "token: hush\n  token: hush",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("line", SECRETS)
+@pytest.mark.parametrize(
+    "form", ["backends: [{name: a, url: 'http://a', %s}]", "backends:\n- name: a\n  url: http://a\n  %s\n"]
+)
+def test_no_mistake_shows_a_secret(line, form):
+    try:
+        loaded = parse(form % line, HERE)
+        told = repr(loaded) + str(loaded) + str(loaded.model_dump())
+    except Rejected as refused:
+        told = "".join(str(problem.as_json()) for problem in refused.problems)
+    assert "hush" not in told
+
+
+def test_a_secret_is_hidden_wherever_a_configuration_is_written():
+    (backend,) = parse("backends: [{name: a, url: 'http://a', token: hush, headers: {X-Api-Key: hush}}]", HERE).backends
+    assert backend.token.get_secret_value() == backend.headers["X-Api-Key"].get_secret_value() == "hush"
+    assert "hush" not in repr(backend) + str(backend) + backend.model_dump_json()
+
+
+def test_everything_of_a_backend_is_read_with_its_paths_from_the_files_folder():
+    text = """
+backends:
+- name: gpu-1
+  url: https://gpu.example/comfy/
+  tags: [large-memory]
+  weight: 2
+  windows: ["mon-fri 22:00-06:00", "sat,sun 00:00-24:00"]
+  shared_folder: shared
+  headers: {X-Api-Key: key}
+  token_file: token
+  tls_verify: ca.pem
+  previews: false
+  stall_minutes: 5
+  move_after_minutes: 1.5
+  restart_command: [ssh, gpu, "systemctl restart comfyui"]
+- {name: gpu-2, url: 'http://b', windows: "22:00-06:00", tls_verify: false}
+"""
+    one, two = parse(text, HERE).backends
+    assert (one.shared_folder, one.token_file, one.tls_verify) == (HERE / "shared", HERE / "token", HERE / "ca.pem")
+    assert (one.weight, one.tags, one.restart_command[0]) == (2, ("large-memory",), "ssh")
+    assert (two.windows, two.tls_verify, two.weight, two.move_after_minutes) == (("22:00-06:00",), False, 1, 30)
+
+
+def test_the_generated_file_says_of_every_key_of_a_backend_what_it_does():
+    said = generate()
+    for name in Backend.model_fields:
+        assert f"#   {name}: " in said
