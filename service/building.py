@@ -34,7 +34,7 @@ from service.job import Job, new_id
 from service.lane import Lane
 from service.library import load
 from service.neighbours import Server
-from service.openings import drain
+from service.openings import Openings, drain
 from service.outbox import Outbox
 from service.publishing import Publishing
 from service.register import Register
@@ -112,7 +112,9 @@ class Rooms:
             cancelling=self._cancel_running,
             resumed=self._wake_lanes,
         )
-        self.setbacks = Setbacks(self.register)
+        self.openings = Openings(config.backends, self.store.backend_state)
+        needed = {name: flow.manifest.needs.tags for name, flow in self.library.workflows.items()}
+        self.setbacks = Setbacks(self.register, self.openings.unserved(needed))
         self._build_lanes(servers)
         self._build_intake(work)
         self.housekeeping = Housekeeping(config)

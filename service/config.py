@@ -51,7 +51,8 @@ def _parse(text: str | bytes, folder: Path) -> Config:
     problems = (*problems, *later, *_twins(document))
     if config is not None:
         config = _with_folders(config, folder)
-        problems = (*problems, *_overlaps(config, document), *_root_overlaps(config, document))
+        overlaps = (_overlaps, _root_overlaps, _shared_overlaps)
+        problems = (*problems, *(problem for each in overlaps for problem in each(config, document)))
     if problems or config is None:
         raise Rejected(*in_order(problems))
     return config
@@ -177,6 +178,21 @@ def _root_overlaps(config: Config, document: Document) -> Iterator[Problem]:
                 "conflict", title, "Name another folder; inbox/media needs no naming.", field="media_roots"
             )
             yield problem.at(*locate(document, ("media_roots", number)))
+
+
+def _shared_overlaps(config: Config, document: Document) -> Iterator[Problem]:
+    """What the server throws away in its own folders must not be ours, nor what lies in ours be its own."""
+    for number, backend in enumerate(config.backends):
+        if backend.shared_folder is None:
+            continue
+        shared = [backend.shared_folder / each for each in ("input", "output", "temp")]
+        for name in ("inbox_dir", "output_dir", "state_dir", "temp_dir"):
+            ours = getattr(config, name)
+            if any(each.is_relative_to(ours) or ours.is_relative_to(each) for each in shared):
+                title = f"The shared_folder of {backend.name} and {name} overlap."
+                problem = Problem("conflict", title, "Give each a folder of its own.", field="backends.shared_folder")
+                yield problem.at(*locate(document, ("backends", number, "shared_folder")))
+                break
 
 
 def _key(name: str, info: FieldInfo, indent: str = "") -> str:

@@ -256,6 +256,11 @@ class Needs(Declared):
     )
     nodes: tuple[Pack, ...] = Field((), description="Node packs beyond ComfyUI's own nodes.")
     models: tuple[ModelFile, ...] = Field((), description="Model files.")
+    tags: tuple[Slug, ...] = Field(
+        (),
+        description="What config.yaml says of a backend that can run it: it must have them all.",
+        examples=[["large-memory"]],
+    )
 
 
 class Manifest(Declared):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Mapping
 from datetime import datetime
 from difflib import get_close_matches
 
@@ -16,6 +16,7 @@ from service.windows import next_change, next_opening, window_of
 
 DRAINING = "draining"
 OUTSIDE_WINDOW = "outside_window"
+TAGS_MISSING = "tags_missing"
 
 
 def local_now() -> datetime:
@@ -27,10 +28,11 @@ class Openings:
     """Says why a backend is to take nothing new; what it has goes on. May be asked from any thread."""
 
     def __init__(
-        self, backends: Iterable[Backend], state: Callable[[str], str], now: Callable[[], datetime] = local_now
+        self, backends: Collection[Backend], state: Callable[[str], str], now: Callable[[], datetime] = local_now
     ) -> None:
         """`state` returns "draining" for a backend that somebody paused (`store.backend_state`)."""
         self._windows = {each.name: tuple(map(window_of, each.windows)) for each in backends}
+        self._tags = {each.name: frozenset(each.tags) for each in backends}
         self._state = state
         self._now = now
 
@@ -48,6 +50,20 @@ class Openings:
     def next_change(self, name: str) -> datetime | None:
         """Return when its window opens or closes next; None where it always is open."""
         return next_change(self._windows.get(name, ()), self._now())
+
+    def has_tags(self, name: str, needed: Collection[str]) -> bool:
+        """Return whether a backend has every tag that a workflow needs."""
+        return self._tags.get(name, frozenset()).issuperset(needed)
+
+    def unserved(self, needed: Mapping[str, Collection[str]]) -> dict[str, Hold]:
+        """Given the tags that each workflow needs, return what jobs of those say whose tags no backend has."""
+        holds = {}
+        for workflow, tags in needed.items():
+            if tags and not any(self.has_tags(name, tags) for name in self._tags):
+                title = f"No backend has the tags that {workflow} needs: {', '.join(tags)}."
+                fix = "Write them under tags of a backend in config.yaml, or take needs.tags out of its manifest."
+                holds[workflow] = Hold(TAGS_MISSING, title, fix, utc_now())
+        return holds
 
 
 def drain(store: Store, names: Collection[str], name: str, *, draining: bool) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from difflib import get_close_matches
 
 from service.cohorts import held_words
@@ -16,12 +17,17 @@ SAME_FAILURES = "same_failures"
 class Setbacks:
     """Shows on queued jobs that their workflow or model is held, or that it no longer is."""
 
-    def __init__(self, register: Register) -> None:
+    def __init__(self, register: Register, unserved: Mapping[str, Hold] | None = None) -> None:
+        """`unserved` has the workflows that no backend is to run, with what their jobs say."""
         self._register = register
         self._store = register.store
+        self._unserved = unserved or {}
 
     def show(self) -> None:
         """Say it on the next queued jobs of each held group, and no longer on those of others; safe to repeat."""
+        for workflow, hold in self._unserved.items():
+            for job_id in self._store.queued_of(("workflow", workflow), hold.code, SHARED_HOLD_FILES):
+                self._register.hold(job_id, hold)
         held = self._store.held_groups()
         for cohort in held:
             title, fix = held_words(cohort)

@@ -148,6 +148,16 @@ def test_only_the_group_is_held_and_its_jobs_say_so(store: Store, tmp_path: Path
     assert store.can_go_on([])
 
 
+def test_jobs_whose_tags_no_backend_has_say_so(store: Store, tmp_path: Path):
+    hold = Hold("tags_missing", "No backend has the tags that one needs: huge.", "Write them.", AT)
+    register = Register(store, Outbox(tmp_path / "out"), "host/1", lambda: 0.0)
+    add(store, "bad", workflow="one")
+    add(store, "good", workflow="two")
+    Setbacks(register, {"one": hold}).show()
+    register.hold_queued(None)
+    assert (store.get("id-bad").hold, store.get("id-good").hold) == (hold, None)
+
+
 def test_the_class_of_the_node_is_read_from_what_the_server_said():
     messages = [["execution_error", {
         "prompt_id": "p", "node_id": "7", "node_type": "KSampler", "exception_type": "ValueError",

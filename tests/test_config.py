@@ -127,6 +127,13 @@ def test_relative_paths_start_at_the_files_folder(monkeypatch):
         ("backends: [{name: a, url: 'http://a', headers: {a b: c}}]", "bad_value", (1, 48), "X-Api-Key"),
         ("backends: [{name: a, url: 'http://a', headers: {Authorization: c}}]", "bad_value", (1, 48), "token_file"),
         ("backends: [{name: a, url: 'http://a', headers: {Host: c}}]", "bad_value", (1, 48), "Take it out"),
+        ("backends: [{name: a, url: 'http://a', shared_folder: var}]", "conflict", (1, 39), "state_dir overlap"),
+        (
+            "output_dir: c/output/x\nbackends:\n- name: a\n  url: http://a\n  shared_folder: c",
+            "conflict",
+            (5, 3),
+            "overlap",
+        ),
         ("backends: [{name: a, url: 'http://a', restart_command: reboot}]", "wrong_type", (1, 56), "systemctl"),
         ("engine: embedded\nbackends: [{name: a, url: 'http://a'}]", "conflict", (1, 1), "engine: auto"),
         ("tasks: {Bad Name: [x]}", "bad_value", (1, 19), "a-z"),

@@ -13,7 +13,7 @@ BERLIN = ZoneInfo("Europe/Berlin")
 BACKENDS = parse(
     "backends:\n"
     "- {name: night, url: 'http://a', windows: '22:00-06:00'}\n"
-    "- {name: always, url: 'http://b'}\n",
+    "- {name: always, url: 'http://b', tags: [large, fast]}\n",
     Path("/srv"),
 ).backends  # fmt: skip
 
@@ -43,6 +43,16 @@ def test_a_paused_backend_says_how_it_goes_on():
 
 def test_a_backend_that_the_configuration_does_not_know_is_always_open():
     assert openings("2026-11-23 12:00").hold_of("embedded") is None
+
+
+def test_a_workflow_runs_only_where_all_its_tags_are():
+    fleet = openings("2026-11-23 12:00")
+    assert fleet.has_tags("always", ["large", "fast"])
+    assert fleet.has_tags("night", [])
+    assert not fleet.has_tags("night", ["large"])
+    holds = fleet.unserved({"one": ("large",), "two": ("large", "huge"), "three": ()})
+    assert {name: hold.code for name, hold in holds.items()} == {"two": "tags_missing"}
+    assert holds["two"].title == "No backend has the tags that two needs: large, huge."
 
 
 def test_local_time_comes_with_the_rules_of_its_zone(monkeypatch):

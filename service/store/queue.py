@@ -14,6 +14,8 @@ from service.store.jobs import SELECT, Jobs
 from service.store.turns import QUEUED, TURN, Turns, turn_of
 
 _LIVE = "state IN ('waiting', 'queued', 'running')"
+#: Holds that say what keeps this very job; what keeps all of them must not be said over that.
+_OF_ITS_OWN = "('paused', 'same_failures', 'tags_missing')"
 
 
 class Queue(Jobs, Turns):
@@ -50,7 +52,7 @@ class Queue(Jobs, Turns):
         found = []
         tasks = self.queued_tasks()
         statement = f"""{TURN} WHERE {QUEUED} AND task = ?
-                        AND coalesce(json_extract(hold, '$.code'), '') NOT IN ('paused', 'same_failures')
+                        AND coalesce(json_extract(hold, '$.code'), '') NOT IN {_OF_ITS_OWN}
                         ORDER BY priority DESC, number LIMIT ?"""
         for task in tasks:
             found += [turn_of(row) for row in self._rows(statement, (task, limit))]
