@@ -6,12 +6,14 @@ import logging
 import sqlite3
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from service.binding import Binding
 from service.cells import bases_of, cells_of, count_of, labels_of, names_at
 from service.claim_reading import ClaimReading
+from service.consents import Consents
 from service.crew import Crew
 from service.disk_trouble import unavailable_of
 from service.ending import Ending
@@ -41,9 +43,10 @@ class Admission:
         examination: Examination,
         pool: Crew,
         *,
-        object_info: Callable[[], Mapping[str, Any] | None],
+        object_infos: Callable[[], Mapping[str, Mapping[str, Any]]],
         embedded: bool,
         outbox: Path,
+        host: str,
         queued: Callable[[], None],
         new_id: Callable[[], str],
         new_prompt_id: Callable[[], str],
@@ -55,7 +58,8 @@ class Admission:
         self._ending = ending
         self._examination = examination
         self._pool = pool
-        self._binding = Binding(library, object_info, embedded=embedded)
+        self._binding = Binding(library, object_infos, embedded=embedded)
+        self._consents = Consents(register.store, host, utc_now)
         self._enlisting = Enlisting(register, Sameness(register.store, outbox))
         self._queued = queued
         self._new_id = new_id
@@ -182,12 +186,13 @@ class Admission:
             raise Rejected(Problem(**claim.record["problem"]))
         readings = self._reading.read(claim)
         self._remember(claim, readings, job)
-        cells = cells_of(readings, claim.record["seed"])
+        cells = cells_of(self._binding.preferred(readings), claim.record["seed"])
         examined: dict[tuple[str, MediaKind], Input] = {
             key: self._examination.examine(claim, role, key[0], key[1], label)
             for key, (role, label) in labels_of(cells).items()
         }
-        bound = self._binding.bind(cells, examined, [each["id"] for each in claim.record["jobs"]])
+        ids = [each["id"] for each in claim.record["jobs"]]
+        bound = self._binding.bind(cells, examined, ids, partial(self._consents.of, claim))
         return Plan(claim, job, tuple(bound))
 
     def _remember(self, claim: Claim, readings: Sequence[Reading], job: Job) -> None:

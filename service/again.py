@@ -13,8 +13,11 @@ from service.job_fields import ROLES, JobSettings
 from service.jobfile import JobFile, draft
 from service.plain_text import MAX_BYTES
 
-#: What a status or a recipe may tell of a job; a name and a priority belong to the earlier one.
-_TAKEN = frozenset(JobSettings.model_fields) - {*ROLES, "preset", "count", "priority", "output", "rerun", "workflow"}
+#: What a status or a recipe may tell of a job; a name and a priority belong to the earlier one, and consent is never
+#: taken from a file that anybody can write: the database knows whether it was given.
+_TAKEN = frozenset(JobSettings.model_fields) - {
+    *ROLES, "preset", "count", "priority", "output", "rerun", "workflow", "consent",
+}  # fmt: skip
 _DROP_A_JOB = "Drop a job file instead."
 
 
@@ -97,7 +100,7 @@ def _job(told: Mapping[str, Any]) -> JobFile:
     made = draft(json.dumps({**settings, **_media(told.get("inputs")), "rerun": True}).encode())
     if made.problems:
         raise Rejected(*(replace(problem, line=None, column=None) for problem in made.problems))
-    return JobFile(made.file.jobs, ({},), ((1, 1),))
+    return JobFile(made.file.jobs, ({},), ((1, 1),), again=True)
 
 
 def _media(inputs: Any) -> dict[str, Any]:

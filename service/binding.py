@@ -7,16 +7,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from service import guard
 from service.cells import Cell, fingerprint_of, told_of
-from service.comfy import preflight
 from service.comfy.folders import models_of
 from service.errors import Problem, Rejected
 from service.examination import Input
 from service.job import MediaKind
+from service.judgement import Graph, Infos, Judgement, why_chosen
 from service.reading import Library, Reading
-from service.soundness import MAX_PASSED, Soundness, soundness_of
-from service.workflow import Bound, Workflow, bind
+from service.workflow import Bound, bind
 
 
 @dataclass(frozen=True)
@@ -29,36 +27,57 @@ class BoundCell:
     settings: Mapping[str, Any]
     adjusted: tuple[str, ...]
     fingerprint: str
+    #: Which workflow and why, with the backends that can run it.
+    chosen: str
+    consent: dict[str, Any] | None = None
+
+
+#: Tells the record of a cell's consent, or None; it is given with the media that the cell shows.
+ConsentOf = Callable[[Cell, Sequence[Input]], dict[str, Any] | None]
+
+
+def _nobodys(_cell: Cell, _inputs: Sequence[Input]) -> None:
+    return None
 
 
 class Binding:
-    """Makes graphs from cells; what servers can do is asked once for as long as they say the same."""
+    """Makes graphs from cells, each judged by the rules and by what the servers have."""
 
-    def __init__(
-        self, library: Library, object_info: Callable[[], Mapping[str, Any] | None], *, embedded: bool
-    ) -> None:
+    def __init__(self, library: Library, infos: Infos, *, embedded: bool) -> None:
         self._library = library
-        self._object_info = object_info
         self._engine = "embedded" if embedded else "comfyui"
-        self._sound: dict[str, Soundness] = {}
-        self._told: tuple[Mapping[str, Any], Mapping[str, Sequence[str]]] | None = None
+        self._judgement = Judgement(library, infos)
+
+    def preferred(self, readings: Sequence[Reading]) -> list[Reading]:
+        """Return each job read by the first of its task's workflows that takes it and that a backend can run."""
+        return [self._judgement.preferred(reading) for reading in readings]
 
     def bind(
-        self, cells: Sequence[Cell], examined: Mapping[tuple[str, MediaKind], Input], ids: Sequence[str]
+        self,
+        cells: Sequence[Cell],
+        examined: Mapping[tuple[str, MediaKind], Input],
+        ids: Sequence[str],
+        consent: ConsentOf = _nobodys,
     ) -> list[BoundCell]:
-        """Return each cell with its graph; `ids` are the jobs' ids. Raises Rejected with the reasons of all cells."""
+        """
+        Return each cell with its graph; `ids` are the jobs' ids, `consent` tells the record of a cell's consent.
+
+        Raises Rejected with the reasons of all cells.
+        """
         problems: list[tuple[Cell, Problem]] = []
         made: list[BoundCell] = []
         for cell, identity in zip(cells, ids, strict=True):
             try:
-                made.append(self._bind(cell, examined, identity))
+                made.append(self._bind(cell, examined, identity, consent))
             except Rejected as refused:
                 problems += [(cell, problem) for problem in refused.problems]
         if problems:
             raise Rejected(*told_of(problems, several=cells[-1].reading.number > 0))
         return made
 
-    def _bind(self, cell: Cell, examined: Mapping[tuple[str, MediaKind], Input], identity: str) -> BoundCell:
+    def _bind(
+        self, cell: Cell, examined: Mapping[tuple[str, MediaKind], Input], identity: str, consent: ConsentOf
+    ) -> BoundCell:
         reading = cell.reading
         kinds = reading.workflow.roles
         inputs = tuple(replace(examined[file, kinds[role]], role=role) for role, file in reading.roles.items())
@@ -67,7 +86,12 @@ class Binding:
         prefix = f"reeldrop/{identity}"
         defaults = self._library.defaults
         bound = bind(reading.workflow, cell.settings, cell.seed, references, prefix, defaults, facts)
-        self._judge(reading, bound, references)
+        agreed = consent(cell, inputs)
+        graph = Graph(reading.workflow, bound, frozenset(references.values()), agreed is not None)
+        try:
+            able = self._judgement.able(graph)
+        except Rejected as refused:
+            raise Rejected(*(_in_the_jobs_words(problem, reading) for problem in refused.problems)) from None
         settings = {**bound.settings, **_unresolved(cell)}
         return BoundCell(
             cell,
@@ -82,36 +106,9 @@ class Binding:
                 models_of(bound.graph),
                 self._engine,
             ),
+            why_chosen(reading.why, able),
+            agreed,
         )
-
-    def _judge(self, reading: Reading, bound: Bound, references: Mapping[str, str]) -> None:
-        """Raise Rejected unless the graph may run; what differs only in what no rule looks at isn't judged again."""
-        known = self._object_info()
-        sound = self._soundness_of(reading.workflow, known) if known is not None and not references else None
-        key = sound.key(bound) if sound else None
-        if sound is not None and key in sound.passed:
-            return
-        problems = guard.check_graph(bound.graph, list(references.values()), self._outputs_of(known))
-        if not problems and known is not None:
-            problems = preflight.check(bound.graph, known, uploads=set(references.values()))
-        if problems:
-            raise Rejected(*(_in_the_jobs_words(problem, reading) for problem in problems))
-        if sound is not None and key is not None and len(sound.passed) < MAX_PASSED:
-            sound.passed.add(key)
-
-    def _soundness_of(self, workflow: Workflow, known: Mapping[str, Any]) -> Soundness | None:
-        found = self._sound.get(workflow.name)
-        if found is None or found.workflow is not workflow or found.known is not known:
-            found = soundness_of(workflow, known)
-            self._sound[workflow.name] = found
-        return found if found.can_be_told else None
-
-    def _outputs_of(self, known: Mapping[str, Any] | None) -> Mapping[str, Sequence[str]] | None:
-        if known is None:
-            return None
-        if self._told is None or self._told[0] is not known:
-            self._told = (known, guard.outputs_of(known))
-        return self._told[1]
 
 
 def _unresolved(cell: Cell) -> dict[str, Any]:
@@ -122,12 +119,19 @@ def _unresolved(cell: Cell) -> dict[str, Any]:
     output = cell.settings.output
     if output is not None and output.metadata != "full":
         asked["output"] = {"metadata": output.metadata}
+    if cell.settings.shrink is False:
+        asked["shrink"] = False
     return asked
 
 
 def _in_the_jobs_words(problem: Problem, reading: Reading) -> Problem:
     """A value that the job gave is named by its field and its place, not by the node that would have got it."""
     asked = reading.settings.asked()
+    if problem.code == "consent_missing" and reading.job.again:
+        fix = "Drop its job file with consent: true: a status file or a result can't give it."
+        return replace(problem, fix=fix)
+    if problem.field in asked:
+        return reading.job.placed([problem], reading.number)[0]
     for name, parameter in reading.workflow.manifest.parameters.declared().items():
         if name in asked and any(problem.field == f"{to.node}.{to.input}" for to in parameter.to):
             title = re.sub(r"^At node \S+ \([^)]*\) \S+", name, problem.title)

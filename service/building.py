@@ -155,9 +155,10 @@ class Rooms:
             self.ending,
             examination,
             self._admitting,
-            object_info=self._object_info,
+            object_infos=self._object_infos,
             embedded=self._engine is not None,
             outbox=self.config.output_dir,
+            host=socket.gethostname(),
             queued=self._wake_lanes,
             new_id=fresh_id,
             new_prompt_id=lambda: str(uuid.uuid4()),
@@ -197,8 +198,8 @@ class Rooms:
         self._wake_lanes()
         return said
 
-    def _object_info(self) -> Mapping[str, Any] | None:
-        return next((lane.object_info for lane in self.lanes if lane.object_info is not None), None)
+    def _object_infos(self) -> Mapping[str, Mapping[str, Any]]:
+        return {lane.name: info for lane in self.lanes if (info := lane.object_info) is not None}
 
     def _wake_lanes(self) -> None:
         for lane in self.lanes:

@@ -21,6 +21,8 @@ class Library:
     #: What config.yaml says where a manifest is silent.
     defaults: Mapping[str, Any] = field(default_factory=dict)
     presets: Mapping[str, Preset] = field(default_factory=dict)
+    #: Where to get model files, by "folder/name".
+    sources: Mapping[str, str] = field(default_factory=dict)
 
     def of(self, task: str) -> list[Workflow]:
         """Return the task's workflows in order; those that its list names but nobody dropped are left out."""

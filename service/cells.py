@@ -131,7 +131,7 @@ def fingerprint_of(
     `inputs` are the SHA-256 of each role's file; `engine` is "embedded" or "comfyui": what a preview engine draws never
     stands for what a ComfyUI renders.
     """
-    resolved = {name: value for name, value in settings.items() if name != "preset"}
+    resolved = {name: value for name, value in settings.items() if name not in ("preset", "shrink")}
     parts = [graph_hash, resolved, dict(inputs), list(models), engine]
     text = json.dumps(parts, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
     return hashlib.sha256(text.encode("ascii")).hexdigest()

@@ -41,19 +41,30 @@ def check_graph(
     graph: Mapping[str, Any],
     role_files: Collection[str],
     outputs_of: Mapping[str, Sequence[str]] | None = None,
+    *,
+    consent: bool = False,
 ) -> tuple[Problem, ...]:
     """Return every reason why this graph may not run; an empty tuple means that it may.
 
     `graph` is a ComfyUI graph in API format, `role_files` the server references of the job's media exactly as they
     stand in the graph ("reeldrop/x/cat.png [temp]"), `outputs_of` the output types by class that the server told; it
-    speaks only for classes on neither list and can only make the answer stricter for the others. Every node counts,
-    also one that nothing is connected to. Raises nothing: a graph that is none is a problem like the others.
+    speaks only for classes on neither list and can only make the answer stricter for the others. `consent` says that
+    the job itself has it, without which nothing runs that transfers an identity. Every node counts, also one that
+    nothing is connected to. Raises nothing: a graph that is none is a problem like the others.
     """
     if not isinstance(graph, Mapping) or not graph:
         return (_malformed("The graph has no nodes."),)
     told = outputs_of or {}
     nodes = {str(key): _Node(str(key), *_parts(value)) for key, value in graph.items()}
-    return tuple(problem for node in nodes.values() for problem in _check_node(node, nodes, role_files, told))
+    problems = [problem for node in nodes.values() for problem in _check_node(node, nodes, role_files, told)]
+    transferring = [] if consent else [node for node in nodes.values() if _transfers_identity(node)]
+    return (*([_consent_missing(transferring)] if transferring else []), *problems)
+
+
+def identity_nodes(graph: Mapping[str, Any]) -> dict[str, str]:
+    """Return the nodes for which a graph needs consent, by id with their class: on the list, or on neither."""
+    nodes = [_Node(str(key), *_parts(value)) for key, value in graph.items()]
+    return {node.key: node.class_type for node in nodes if _transfers_identity(node)}
 
 
 def outputs_of(object_info: Mapping[str, Any]) -> dict[str, Sequence[str]]:
@@ -77,7 +88,6 @@ def _check_node(
         yield _refused(node)
         return
     if node.class_type not in HARMLESS:
-        yield _identity(node)
         yield from _foreign_files(node)
     yield from _check_loader(node, nodes, role_files, told)
 
@@ -170,17 +180,23 @@ def _texts(value: Any) -> Iterator[str]:
                 yield from _texts(item)
 
 
-def _identity(node: _Node) -> Problem:
-    known = node.class_type in IDENTITY
+def _transfers_identity(node: _Node) -> bool:
+    return bool(node.class_type) and node.class_type not in HARMLESS and node.class_type not in REFUSED
+
+
+def _consent_missing(nodes: Sequence[_Node]) -> Problem:
+    first = next((node for node in nodes if node.class_type in IDENTITY), nodes[0])
     reason = (
         "carries a person's identity from one picture into another"
-        if known
+        if first.class_type in IDENTITY
         else "isn't known to be harmless, so it counts as carrying a person's identity"
     )
+    others = f" ({len(nodes) - 1} more nodes count so too)" if len(nodes) > 1 else ""
     return Problem(
-        code="not_built_yet",
-        title=f"The workflow's {node.label} {reason}, and such workflows are not built yet.",
-        fix="Use a workflow without it, for example text_to_video_basic or image_to_video_svd.",
+        code="consent_missing",
+        title=f"consent is missing: the workflow's {first.label} {reason}{others}.",
+        fix="If everyone shown has agreed, write consent: true into the job file itself.",
+        field="consent",
     )
 
 

@@ -151,6 +151,8 @@ class Job:
     same_as: str | None = None
     #: What two jobs share when the one's result can stand for the other's; None where that can't be.
     fingerprint: str | None = None
+    #: Where the job itself says that everyone shown has agreed: the sentence, when, whose file, where, for what.
+    consent: dict[str, Any] | None = None
     #: Somebody asked to cancel it; saved first, so that a crash doesn't forget it.
     cancel: bool = False
     #: How many jobs were preferred to it for their models, though it was before them.

@@ -28,9 +28,7 @@ UNBUILT: Mapping[str, str] = {
     "output.crf": "Leave it out; the result has crf 18.",
     "output.fps": "Leave it out and set fps itself.",
     "output.audio": "Leave it out.",
-    "consent": "Leave it out; the workflows that need it aren't built yet either.",
     "notify": "Leave it out and watch the status file.",
-    "shrink": "Leave it out and choose a smaller width, height or frames.",
 }
 
 #: What other programs call our fields.
@@ -223,10 +221,20 @@ class JobSettings(Declared):
     priority: Priority | None = Field(
         None, description="low, normal, high, or -100 to 100: higher ones come first.", examples=["high"]
     )
+    consent: bool | None = Field(
+        None,
+        description="Everyone shown has agreed; the job needs it where its workflow transfers an identity.",
+        examples=[True],
+    )
     output: Output | None = Field(
         None, description="The result's name, and how much is written into it.", examples=[{"name": "harbour"}]
     )
     rerun: bool | None = Field(None, description="Render it again though the same exists already.", examples=[True])
+    shrink: bool | None = Field(
+        None,
+        description="Whether settings may become smaller where the server runs out of memory; default: true.",
+        examples=[False],
+    )
 
     @model_validator(mode="after")
     def _agree(self) -> JobSettings:

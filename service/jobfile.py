@@ -33,6 +33,8 @@ class JobFile:
     places: tuple[Mapping[str, Place], ...]
     #: Where each job begins.
     starts: tuple[Place, ...]
+    #: Whether nobody wrote it: it is what a status file or a result of ours tells of an earlier job.
+    again: bool = False
 
     @property
     def settings(self) -> JobSettings:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
-from service import presets, workflow
+from service import model_list, presets, workflow
 from service.catalogue import Library
 from service.config import Config
 from service.errors import Rejected
@@ -19,7 +19,19 @@ def load(config: Config) -> Library:
     """Return what workflows/ holds and each task's list; graph and manifest have one stem, NAME.json and NAME.yaml."""
     found = _workflows(config.workflows_dir)
     tasks = config.task_lists({name: each.task for name, each in found.items()})
-    return Library(found, tasks, config.workflow_defaults(), _presets(config.workflows_dir / "presets"))
+    presets_found = _presets(config.workflows_dir / "presets")
+    return Library(found, tasks, config.workflow_defaults(), presets_found, _sources(config.models_dir / "models.yaml"))
+
+
+def _sources(file: Path) -> dict[str, str]:
+    """Return where to get each model; without the list nobody is told."""
+    try:
+        return model_list.sources(file.read_bytes())
+    except FileNotFoundError:
+        return {}
+    except (OSError, Rejected) as broken:
+        LOG.error("models/%s can't be read: %s", file.name, broken)
+        return {}
 
 
 def _workflows(folder: Path) -> dict[str, Workflow]:

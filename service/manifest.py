@@ -19,7 +19,6 @@ RESERVED_FOLDERS = frozenset({"done", "rejected", "media", "scheduled", "gallery
 UNBUILT: Mapping[str, str] = {
     "sliders": "Leave it out; list the LoRA's node under optional_nodes.",
     "loras": "Leave it out.",
-    "ladder": "Leave it out.",
     "chunks": "Leave it out and give frames a maximum.",
     "switches": "Leave it out.",
 }
@@ -228,6 +227,33 @@ class Output(Declared):
     )
 
 
+def _check_rung(rung: Any) -> Any:
+    for name, value in rung.items():
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 1e6:
+            fix = "Write for example {frames: 0.5} for half as many, or {frames: 49}."
+            raise mistake("bad_value", f"{{field}}.{name} must be a factor below 1 or a whole number.", fix)
+        if value >= 1 and value != int(value):
+            fix = "Write a factor below 1, or a whole number."
+            raise mistake("bad_value", f"{{field}}.{name} can't be {value}.", fix)
+    if not rung:
+        raise mistake("bad_value", "{field} is a step that changes nothing.", "Write for example {frames: 0.5}.")
+    return rung
+
+
+Rung = Annotated[
+    dict[Literal["width", "height", "frames"], float],
+    AfterValidator(_check_rung),
+    WithJsonSchema(
+        {
+            "type": "object",
+            "minProperties": 1,
+            "propertyNames": {"enum": ["width", "height", "frames"]},
+            "additionalProperties": {"type": "number", "exclusiveMinimum": 0},
+        }
+    ),
+]
+
+
 class Pack(Declared):
     """A node pack that has to be installed."""
 
@@ -280,6 +306,11 @@ class Manifest(Declared):
     output: Output = Field(description="The node that saves the result.", examples=[{"node": "14"}])
     progress: dict[str, Annotated[float, Field(gt=0, le=1e6)]] = Field(
         {}, description="How much of the time each node takes, by its id; any scale.", examples=[{"12": 90}]
+    )
+    ladder: tuple[Rung, ...] = Field(
+        (),
+        description="What becomes smaller, step by step, where the server runs out of memory.",
+        examples=[[{"width": 0.75, "height": 0.75}, {"frames": 0.5}]],
     )
     needs: Needs = Field(Needs(), description="What must be installed.")
 

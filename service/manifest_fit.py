@@ -42,6 +42,10 @@ class Fit:
             self._has(node, ("progress", node))
         for position, optional in enumerate(manifest.optional_nodes):
             self._optional(optional.node, optional.strength, optional.passes, ("optional_nodes", position))
+        for position, rung in enumerate(manifest.ladder):
+            for name in rung:
+                if name not in manifest.parameters.declared():
+                    self._say(f"There is no parameter {name} to shrink.", ("ladder", position, name))
         if manifest.sizes is not None and manifest.sizes.follow not in manifest.media.declared():
             self._say("sizes follows a role that media doesn't have.", ("sizes", "follow"))
         self._followed(manifest)

@@ -106,6 +106,13 @@ def many_backends(database: Database) -> None:
     )
 
 
+@MIGRATIONS()
+def consent_given(database: Database) -> None:
+    """Remember consent with what it was given for, and find it by that."""
+    database.execute("ALTER TABLE jobs ADD COLUMN consent TEXT")
+    database.execute("CREATE INDEX jobs_consent ON jobs (workflow) WHERE consent IS NOT NULL")
+
+
 def folded(task: str, grouping: str, name: str) -> str:
     """Return what two outbox names share when they clash, folders and all."""
     return fold("/".join(part for part in (task, grouping, name) if part))

@@ -20,6 +20,9 @@ class Model(Declared):
 
     name: Text = Field(description="Its file name, as ComfyUI lists it.", examples=["svd_xt.safetensors"])
     folder: Slug = Field(description="ComfyUI's folder for it.", examples=["checkpoints"])
+    source: Text | None = Field(
+        None, description="Where to get it.", examples=["https://huggingface.co/guoyww/animatediff"]
+    )
     workflows: tuple[Slug, ...] = Field((), description="Who needs it.", examples=[["image_to_video_svd"]])
 
 
@@ -29,6 +32,11 @@ def parse(data: bytes) -> dict[str, list[str]]:
     for model in models(data):
         folders.setdefault(model.folder, []).append(model.name)
     return folders
+
+
+def sources(data: bytes) -> dict[str, str]:
+    """Return where to get each model, by "folder/name"; raise Rejected with every mistake and its place."""
+    return {f"{model.folder}/{model.name}": model.source for model in models(data) if model.source is not None}
 
 
 def models(data: bytes) -> tuple[Model, ...]:

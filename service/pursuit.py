@@ -171,7 +171,7 @@ class Pursuit:
         references = {each["reference"] for each in render.uploads}
         known = self._connection.object_info
         # The job may have been queued before any server had said what its classes give out.
-        problems = guard.check_graph(render.graph, references, guard.outputs_of(known))
+        problems = guard.check_graph(render.graph, references, guard.outputs_of(known), consent=job.consent is not None)
         problems = problems or preflight.check(render.graph, known, uploads=references)
         if problems:
             raise Rejected(*problems)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -40,6 +41,8 @@ class Reading:
     roles: Mapping[str, str]
     #: What of the preset this workflow doesn't take, a sentence each.
     left_out: tuple[str, ...] = ()
+    #: The same job by the later workflows of its task that take it too, for where no backend can run this one.
+    others: tuple[Reading, ...] = ()
 
 
 def parse(kind: str, text: bytes | None) -> JobFile:
@@ -189,15 +192,29 @@ class _Reader:
         if self.dropped.kind == "media":
             trials = self._alone(trials)
         fitting = [trial for trial in trials if not trial.refusals]
-        chosen = next((trial for trial in fitting if trial.cast.missing is None), None)
-        if chosen is not None:
-            settings, left_out, problems = self._settled(chosen.flow, preset)
-            if problems:
-                raise Rejected(*problems)
-            name = preset.name if preset is not None else None
-            why = why or self._why(chosen.flow, flows)
-            return Reading(self.file, self.number, settings, name, chosen.flow, why, chosen.cast.roles, left_out)
-        raise self._obstacle(fitting, trials, preset)
+        complete = [trial for trial in fitting if trial.cast.missing is None]
+        if not complete:
+            raise self._obstacle(fitting, trials, preset)
+        chosen, *others = complete
+        reading = self._by(chosen, flows, preset, why)
+        return replace(reading, others=self._by_others(others, flows, preset)) if others else reading
+
+    def _by(self, trial: _Trial, flows: Sequence[Workflow], preset: Preset | None, why: str | None = None) -> Reading:
+        settings, left_out, problems = self._settled(trial.flow, preset)
+        if problems:
+            raise Rejected(*problems)
+        name = preset.name if preset is not None else None
+        why = why or self._why(trial.flow, flows)
+        return Reading(self.file, self.number, settings, name, trial.flow, why, trial.cast.roles, left_out)
+
+    def _by_others(
+        self, trials: Sequence[_Trial], flows: Sequence[Workflow], preset: Preset | None
+    ) -> tuple[Reading, ...]:
+        found = []
+        for trial in trials:
+            with suppress(Rejected):
+                found.append(self._by(trial, flows, preset))
+        return tuple(found)
 
     def _obstacle(self, fitting: Sequence[_Trial], trials: Sequence[_Trial], preset: Preset | None) -> Exception:
         """What keeps a job from every workflow: media that may come, unless there are mistakes to correct first."""

@@ -7,11 +7,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from service.comfy.options import spec_of
+from service.errors import Problem
 from service.jobfile import SEED_MAX
 from service.workflow import Bound, Workflow
 
 #: So many different sets of values are remembered for one workflow.
-MAX_PASSED = 10_000
+MAX_KEPT = 10_000
 
 
 @dataclass
@@ -24,8 +25,8 @@ class Soundness:
     free: frozenset[str]
     #: Whether the output's file name, which is another one in each job, is looked at by nobody.
     can_be_told: bool
-    #: The values of all others with which a graph was found to be right.
-    passed: set[Hashable] = field(default_factory=set)
+    #: What was found of graphs with certain values of all others.
+    verdicts: dict[Hashable, tuple[Problem, ...]] = field(default_factory=dict)
 
     def key(self, bound: Bound) -> Hashable:
         """Return what makes the verdict over a graph of this workflow: every value that anybody looks at."""

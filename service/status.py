@@ -44,6 +44,16 @@ class InputPart(_Part):
     sha256: str
 
 
+class ConsentPart(_Part):
+    """That the job itself said that everyone shown has agreed, and for what."""
+
+    sentence: str = Field(description="What was confirmed by writing consent: true.")
+    at: str = Field(description="When the job with it was taken, UTC.")
+    owner: str = Field(description="Whom the job file belonged to, as the file system says.")
+    host: str = Field(description="The machine that read it.")
+    inputs: list[InputPart] = Field(description="The media for which it was given.")
+
+
 class OutputPart(_Part):
     """One finished file beside this status."""
 
@@ -114,7 +124,7 @@ class StatusDocument(_Part):
     )
     graph_hash: str | None = Field(description="SHA-256 of the workflow's graph as it lies in workflows/.")
     inputs: list[InputPart]
-    consent: dict[str, Any] | None
+    consent: ConsentPart | None
     times: TimesPart
     outputs: list[OutputPart]
     warnings: list[str]
@@ -161,7 +171,7 @@ def document(job: Job, daemon: str, jobs: Mapping[str, Any] | None = None) -> di
         "models": job.models,
         "graph_hash": job.graph_hash,
         "inputs": job.inputs,
-        "consent": None,
+        "consent": job.consent,
         "times": {
             "seen": job.seen_at,
             "queued": job.queued_at,

@@ -29,7 +29,7 @@ UNBUILT_WORKFLOWS = (
 #: A node that the manifest's progress doesn't name is taken to be quick.
 _QUICK_NODE = 0.5
 #: Job fields that every workflow takes, because they never reach the graph.
-_OUTSIDE = frozenset({"workflow", "count", "preset", "priority", "output", "rerun"})
+_OUTSIDE = frozenset({"workflow", "count", "preset", "priority", "output", "rerun", "consent", "shrink"})
 
 
 @dataclass(frozen=True)

@@ -54,14 +54,14 @@ def test_what_no_rule_looks_at_is_left_out_and_nothing_else(known: dict[str, Any
 
 def test_a_prompt_that_a_node_chooses_from_a_list_is_looked_at(known: dict[str, Any]):
     known["CLIPTextEncode"]["input"]["required"]["text"] = [["a harbour"], {}]
-    binding = Binding(LIBRARY, lambda: known, embedded=False)
+    binding = Binding(LIBRARY, lambda: {"gpu-1": known}, embedded=False)
     assert not soundness_of(LIBRARY.workflows["text_to_video_basic"], known).free & {"prompt", "negative_prompt"}
     with pytest.raises(Rejected):
         bind(binding, "prompt: a lake")
 
 
 def test_a_value_that_the_server_lacks_is_refused_after_any_number_of_right_ones(known: dict[str, Any]):
-    binding = Binding(LIBRARY, lambda: known, embedded=False)
+    binding = Binding(LIBRARY, lambda: {"gpu-1": known}, embedded=False)
     for seed in range(3):
         bind(binding, f"prompt: a harbour {seed}\nseed: {seed}")
     with pytest.raises(Rejected) as refused:
@@ -71,7 +71,7 @@ def test_a_value_that_the_server_lacks_is_refused_after_any_number_of_right_ones
 
 def test_a_server_that_comes_back_as_another_is_asked_anew(known: dict[str, Any]):
     servers = [known]
-    binding = Binding(LIBRARY, lambda: servers[-1], embedded=False)
+    binding = Binding(LIBRARY, lambda: {"gpu-1": servers[-1]}, embedded=False)
     bind(binding, "prompt: a harbour")
     other = copy.deepcopy(known)
     del other["CLIPTextEncode"]
@@ -82,7 +82,7 @@ def test_a_server_that_comes_back_as_another_is_asked_anew(known: dict[str, Any]
 
 
 def test_two_jobs_never_share_what_goes_into_their_graphs(known: dict[str, Any]):
-    binding = Binding(LIBRARY, lambda: known, embedded=False)
+    binding = Binding(LIBRARY, lambda: {"gpu-1": known}, embedded=False)
     first = bind(binding, "prompt: a harbour")
     before = copy.deepcopy(first.graph)
     second = bind(binding, "prompt: a lake\nwidth: 256")

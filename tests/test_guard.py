@@ -99,9 +99,9 @@ def test_only_the_listed_loaders_and_generators_can_start_a_picture():
 
 
 @pytest.mark.parametrize("name", PLANNED_IDENTITY.split())
-def test_an_identity_class_is_named_as_not_built_yet(name):
+def test_an_identity_class_needs_consent(name):
     problems = check_graph(adding({"class_type": name, "inputs": {"image": ["2", 0]}}), {FILE})
-    assert codes(problems) == ["not_built_yet"]
+    assert codes(problems) == ["consent_missing"]
     assert name in problems[0].title
     assert "identity" in problems[0].title
     assert problems[0].fix
@@ -109,12 +109,12 @@ def test_an_identity_class_is_named_as_not_built_yet(name):
 
 def test_a_class_on_neither_list_means_identity():
     problems = check_graph(adding({"class_type": "SomebodysNode", "inputs": {"image": ["2", 0]}}), {FILE})
-    assert codes(problems) == ["not_built_yet"]
+    assert codes(problems) == ["consent_missing"]
     assert "SomebodysNode" in problems[0].title
 
 
 def test_an_identity_node_counts_although_nothing_is_connected_to_it():
-    assert codes(check_graph(adding({"class_type": "ReActorOptions", "inputs": {}}), {FILE})) == ["not_built_yet"]
+    assert codes(check_graph(adding({"class_type": "ReActorOptions", "inputs": {}}), {FILE})) == ["consent_missing"]
 
 
 @pytest.mark.parametrize(
@@ -122,7 +122,7 @@ def test_an_identity_node_counts_although_nothing_is_connected_to_it():
     ["L\u043eadImage", "LoadImage ", "loadimage", "KSampler\u200b", "\uff2c\uff4f\uff41\uff44Image", "VAEDecode\n"],
 )
 def test_a_name_that_only_looks_like_a_harmless_one_is_unknown(name):
-    assert "not_built_yet" in codes(check_graph(adding({"class_type": name, "inputs": {"image": ["2", 0]}}), {FILE}))
+    assert "consent_missing" in codes(check_graph(adding({"class_type": name, "inputs": {"image": ["2", 0]}}), {FILE}))
 
 
 @pytest.mark.parametrize(
@@ -204,10 +204,10 @@ def test_a_node_that_gives_out_pictures_needs_a_link_that_carries_some(link):
 
 def test_an_unknown_class_that_gives_out_pictures_is_a_loader_unless_the_server_says_otherwise():
     alone = adding({"class_type": "TheirLoader", "inputs": {"seed": 3}})
-    assert codes(check_graph(alone, {FILE})) == ["loader_refused", "not_built_yet"]
-    assert codes(check_graph(alone, {FILE}, {"TheirLoader": ["IMAGE"]})) == ["loader_refused", "not_built_yet"]
-    assert codes(check_graph(alone, {FILE}, {"TheirLoader": ["*"]})) == ["loader_refused", "not_built_yet"]
-    assert codes(check_graph(alone, {FILE}, {"TheirLoader": ["STRING"]})) == ["not_built_yet"]
+    assert codes(check_graph(alone, {FILE})) == ["consent_missing", "loader_refused"]
+    assert codes(check_graph(alone, {FILE}, {"TheirLoader": ["IMAGE"]})) == ["consent_missing", "loader_refused"]
+    assert codes(check_graph(alone, {FILE}, {"TheirLoader": ["*"]})) == ["consent_missing", "loader_refused"]
+    assert codes(check_graph(alone, {FILE}, {"TheirLoader": ["STRING"]})) == ["consent_missing"]
 
 
 @pytest.mark.parametrize(
@@ -215,7 +215,7 @@ def test_an_unknown_class_that_gives_out_pictures_is_a_loader_unless_the_server_
 )
 def test_a_file_or_address_of_its_own_in_an_unknown_class_is_refused(value):
     made = adding({"class_type": "TheirNode", "inputs": {"image": ["2", 0], "reference": value}})
-    assert codes(check_graph(made, {FILE})) == ["loader_refused", "not_built_yet"]
+    assert codes(check_graph(made, {FILE})) == ["consent_missing", "loader_refused"]
 
 
 def test_the_server_can_not_talk_a_loader_into_being_none():

@@ -93,7 +93,7 @@ MODELS = [
 
 
 def takes(flow):
-    return ", ".join(sorted(flow.fields - {"workflow", "count", "preset", "priority", "output", "rerun"}))
+    return ", ".join(sorted(flow.fields - {"workflow", "count", "preset", "priority", "output", "rerun", "consent", "shrink"}))
 
 
 def workflow_parts():

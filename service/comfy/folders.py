@@ -1,4 +1,4 @@
-"""What we know about other people's node classes: which pack brings them, which inputs name model files, and where."""
+"""What we know about other people's node classes: which inputs name model files, and where."""
 
 from __future__ import annotations
 
@@ -38,26 +38,6 @@ _BY_INPUT: dict[str, str] = {
     "swap_model": "insightface",
     "face_restore_model": "facerestore_models",
 }
-
-#: Node packs by the names of their classes, for the hint what to install.
-_PACKS: tuple[tuple[str, str], ...] = (
-    ("ADE_", "ComfyUI-AnimateDiff-Evolved"),
-    ("VHS_", "ComfyUI-VideoHelperSuite"),
-    ("ACN_", "ComfyUI-Advanced-ControlNet"),
-    ("ReActor", "ComfyUI-ReActor"),
-    ("IPAdapter", "ComfyUI_IPAdapter_plus"),
-    ("LivePortrait", "ComfyUI-LivePortraitKJ"),
-    ("DownloadAndLoadLivePortrait", "ComfyUI-LivePortraitKJ"),
-    ("MagicAnimate", "ComfyUI-MagicAnimate"),
-    ("DWPreprocessor", "comfyui_controlnet_aux"),
-    ("OpenposePreprocessor", "comfyui_controlnet_aux"),
-    ("DensePosePreprocessor", "comfyui_controlnet_aux"),
-)
-
-
-def pack_of(class_type: str) -> str | None:
-    """Return the node pack that brings this class, or None where we don't know one."""
-    return next((pack for start, pack in _PACKS if class_type.startswith(start)), None)
 
 
 def folder_of(class_type: str, name: str) -> str | None:

@@ -10,31 +10,38 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import PurePosixPath
+from types import MappingProxyType
 from typing import Any
 
-from service.comfy.folders import folder_of, looks_like_a_model, pack_of
+from service.comfy.folders import folder_of, looks_like_a_model
 from service.comfy.links import check_links, reached_from
 from service.comfy.options import Spec, spec_of
+from service.comfy.packs import core_of, pack_of
 from service.errors import Problem
 
 _LONGEST_LIST = 8
 
 
 def check(
-    graph: Mapping[str, Any], object_info: Mapping[str, Any], *, uploads: Collection[str] = ()
+    graph: Mapping[str, Any],
+    object_info: Mapping[str, Any],
+    *,
+    uploads: Collection[str] = (),
+    sources: Mapping[str, str] = MappingProxyType({}),
 ) -> tuple[Problem, ...]:
     """Given a graph and GET /object_info, return every missing node class, missing model and bad value, in node order.
 
     Of a value, `field` is its node and input, as in "12.sampler_name". Codes: node_missing, model_missing,
     bad_value. Inputs that take uploaded files aren't checked against the server's list, nor is any value among
-    `uploads`, the references of this job's own files.
+    `uploads`, the references of this job's own files. `sources` says where to get models, by "folder/name".
     """
     problems: list[Problem] = []
     outputs = [str(node_id) for node_id, node in graph.items() if _is_output(node, object_info)]
     # The server never runs what no output asks for, so only a wrong class matters there.
     needed = reached_from(outputs, graph) if outputs else set(graph)
     for node_id, node in graph.items():
-        problems += _check_node(str(node_id), node, object_info, uploads if node_id in needed else None)
+        problems += _check_node(str(node_id), node, object_info, uploads if node_id in needed else None, sources)
+    problems += _nodes_missing(graph, object_info)
     problems += check_links(graph, object_info)
     if not problems and not outputs:
         problems.append(_bad("The workflow saves nothing.", "Add a node that saves, for example Save Video."))
@@ -47,18 +54,22 @@ def _is_output(node: Any, object_info: Mapping[str, Any]) -> bool:
 
 
 def _check_node(
-    node_id: str, node: Any, object_info: Mapping[str, Any], uploads: Collection[str] | None
+    node_id: str,
+    node: Any,
+    object_info: Mapping[str, Any],
+    uploads: Collection[str] | None,
+    sources: Mapping[str, str],
 ) -> Iterator[Problem]:
     class_type = node.get("class_type") if isinstance(node, Mapping) else None
     if not isinstance(class_type, str) or not isinstance(node.get("inputs"), Mapping):
         yield _bad(f"Node {node_id} of the workflow is no node.", "Export the workflow again, in API format.")
         return
     info = object_info.get(class_type)
-    if not isinstance(info, Mapping):
-        yield _node_missing(class_type)
-    elif uploads is not None:
+    if isinstance(info, Mapping) and uploads is not None:
         for found in _check_inputs(f"node {node_id} ({class_type})", class_type, node["inputs"], info, uploads):
-            yield replace(found, field=f"{node_id}.{found.field}")
+            source = sources.get(found.detail) if found.code == "model_missing" else None
+            fix = f"{found.fix} It is at {source}" if source else found.fix
+            yield replace(found, fix=fix, field=f"{node_id}.{found.field}")
 
 
 def _check_inputs(
@@ -150,10 +161,36 @@ def _choices(value: Any, options: Sequence[Any]) -> str:
     return f"Choose one of {shown}{' and others' if len(options) > _LONGEST_LIST else ''}."
 
 
-def _node_missing(class_type: str) -> Problem:
-    pack = pack_of(class_type)
-    fix = f"Install the node pack {pack}" if pack else "Install the node pack that brings it"
-    return Problem("node_missing", f"The server lacks the node {class_type}.", f"{fix} and restart ComfyUI.")
+def _nodes_missing(graph: Mapping[str, Any], object_info: Mapping[str, Any]) -> Iterator[Problem]:
+    """Yield each class that the server lacks, once, with every node that is of it."""
+    lacking: dict[str, list[str]] = {}
+    for node_id, node in graph.items():
+        class_type = node.get("class_type") if isinstance(node, Mapping) else None
+        if not isinstance(class_type, str) or not isinstance(node.get("inputs"), Mapping):
+            continue
+        if not isinstance(object_info.get(class_type), Mapping):
+            lacking.setdefault(class_type, []).append(_named(str(node_id), node, class_type))
+    for class_type, nodes in lacking.items():
+        yield _node_missing(class_type, nodes)
+
+
+def _named(node_id: str, node: Mapping[str, Any], class_type: str) -> str:
+    meta = node.get("_meta")
+    title = meta.get("title") if isinstance(meta, Mapping) else None
+    return f"{node_id} ‘{title[:60]}’" if isinstance(title, str) and title not in ("", class_type) else node_id
+
+
+def _node_missing(class_type: str, nodes: Sequence[str]) -> Problem:
+    shown = ", ".join(nodes[:_LONGEST_LIST])
+    title = f"The server lacks the node {class_type} (node{'s' if len(nodes) > 1 else ''} {shown} of the workflow)."
+    pack, core = pack_of(class_type), core_of(class_type)
+    if pack is not None:
+        fix = f"Install the node pack {pack.name} ({pack.url}) and restart ComfyUI."
+    elif core is not None:
+        fix = f"Update ComfyUI to {core} or newer, which has it."
+    else:
+        fix = "Install the node pack that brings it, or update ComfyUI, and restart it."
+    return Problem("node_missing", title, fix)
 
 
 def _bad(title: str, fix: str) -> Problem:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from service.comfy.folders import folder_of, looks_like_a_model, pack_of
+from service.comfy.folders import folder_of, looks_like_a_model
+from service.comfy.packs import pack_of
 from service.errors import Problem
 from service.foreign import without_paths
 
@@ -63,10 +64,11 @@ def _whole_problem(error: Any, graph: Mapping[str, Any]) -> Problem:
     node = _text(error.get("details")).partition("#")[2].strip("'")
     if kind == "missing_node_type" or (kind == "invalid_prompt" and "does not exist" in message):
         missing = class_type if isinstance(class_type, str) else _class_of(node, graph)
+        pack = pack_of(missing)
         return Problem(
             "node_missing",
             f"The server lacks the node {missing}.",
-            f"Install the node pack {pack_of(missing) or 'that brings it'}, restart ComfyUI, and retry.",
+            f"Install the node pack {pack.name if pack else 'that brings it'}, restart ComfyUI, and retry.",
             message,
         )
     return Problem(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -50,6 +50,16 @@ class Jobs(Connection):
     def of_drop(self, drop_id: str) -> list[Job]:
         """Return the drop's jobs in the order written, its batch row first where it has one."""
         return [job_of(row) for row in self._rows(SELECT + 'WHERE "drop" = ? ORDER BY number', (drop_id,))]
+
+    def consent_given(self, workflow: str, inputs: Sequence[Mapping[str, str]]) -> dict[str, Any] | None:
+        """Return the newest consent to this workflow for exactly these inputs (role and SHA-256 count), or None."""
+        wanted = [(each["role"], each["sha256"]) for each in inputs]
+        statement = "SELECT consent FROM jobs WHERE workflow = ? AND consent IS NOT NULL ORDER BY number DESC"
+        for row in self._rows(statement, (workflow,)):
+            consent: dict[str, Any] = json.loads(row["consent"])
+            if [(each["role"], each["sha256"]) for each in consent["inputs"]] == wanted:
+                return consent
+        return None
 
     def holds_name(self, task: str, grouping: str, names: Sequence[str], but: str) -> bool:
         """Return whether another drop's live job, or batch with a live or done job, clashes with one of these names."""
