@@ -93,7 +93,8 @@ MODELS = [
 
 
 def takes(flow):
-    return ", ".join(sorted(flow.fields - {"workflow", "count", "preset", "priority", "output", "rerun", "consent", "shrink"}))
+    everywhere = {"workflow", "count", "preset", "priority", "output", "rerun", "consent", "shrink"}
+    return ", ".join(sorted(flow.fields - everywhere))
 
 
 def workflow_parts():

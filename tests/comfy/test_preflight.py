@@ -68,7 +68,8 @@ def test_every_recorded_graph_that_ran_passes(version: str) -> None:
 
 @each_version
 def test_what_is_wrong_is_named_in_plain_words(version: str) -> None:
-    assert "node_missing: The server lacks the node NoSuchNodeClass (node 9 of the workflow)." in said(version, "unknown class_type")
+    lacking = said(version, "unknown class_type")
+    assert "node_missing: The server lacks the node NoSuchNodeClass (node 9 of the workflow)." in lacking
     assert "the input width is missing" in said(version, "missing required input")
     assert "width is 1000000000, more than 16384" in said(version, "value above max")
     assert "width must be a whole number, not 'wide'" in said(version, "value of wrong type")
