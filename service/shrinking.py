@@ -40,7 +40,7 @@ def _smaller(
     found: dict[str, int] = {}
     for name, by in rung.items():
         now = settings.get(name)
-        if isinstance(now, bool) or not isinstance(now, int) or not _is_there(workflow, render, name):
+        if isinstance(now, bool) or not isinstance(now, int) or not _places(workflow, render, name):
             continue
         value = _snapped_down(now * by if by < 1 else by, parameters[name])
         if value is not None and value < now:
@@ -48,10 +48,13 @@ def _smaller(
     return found
 
 
-def _is_there(workflow: Workflow, render: Render, name: str) -> bool:
-    return all(
-        key in render.graph.get(node, {}).get("inputs", {}) for node, key in workflow.targets.get(name, (("", ""),))
-    )
+def _places(workflow: Workflow, render: Render, name: str) -> list[tuple[str, str]]:
+    """Return where a field goes in this very graph, from which nodes may have been left out."""
+    return [
+        (node, key)
+        for node, key in workflow.targets.get(name, ())
+        if key in render.graph.get(node, {}).get("inputs", {})
+    ]
 
 
 def _snapped_down(value: float, parameter: Parameter) -> int | None:
@@ -67,7 +70,7 @@ def _with(job: Job, render: Render, workflow: Workflow, smaller: Mapping[str, in
     parameters = workflow.manifest.parameters.declared()
     texts = []
     for name, value in smaller.items():
-        for node, key in workflow.targets[name]:
+        for node, key in _places(workflow, render, name):
             graph[node]["inputs"][key] = value
         snapped = f" ({rule(parameters[name])})" if parameters[name].multiple_of else ""
         texts.append(f"{name} {written(job.settings[name])} became {value}{snapped}: the server ran out of memory")

@@ -27,7 +27,7 @@ WAN = {
 def flow(*ladder: dict[str, float]) -> Workflow:
     graph = {
         "1": {"class_type": "WanImageToVideo", "inputs": {"width": 832, "height": 480, "frames": 81, "fps": 16}},
-        "2": {"class_type": "SaveVideo", "inputs": {"filename_prefix": "x"}},
+        "2": {"class_type": "SaveVideo", "inputs": {"filename_prefix": "x", "video": ["1", 2]}},
     }
     parameters = {name: {**rule, "to": {"node": "1", "input": name}} for name, rule in WAN.items()}
     manifest = {"schema": 1, "title": "w", "parameters": parameters, "output": {"node": "2"}, "ladder": list(ladder)}
