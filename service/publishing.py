@@ -11,23 +11,24 @@ from pathlib import Path
 from typing import Any
 
 from service.comfy.client import Client
+from service.comfy.fetch import Files
 from service.comfy.protocol import OutputFile
+from service.comfy.shared_folder import SharedFolder
 from service.connection import PREVIEW_ENGINE
 from service.crew import Crew
 from service.disk_trouble import unavailable_of
 from service.ending import Ending
-from service.errors import Failed, Problem, Rejected, Unavailable, cancelled_problem, error_of, internal_problem
+from service.errors import Failed, Problem, Unavailable, cancelled_problem, error_of, internal_problem
 from service.examiner import Examiner
 from service.job import Hold, Job, MediaFacts, Render, State
 from service.outbox import Outbox
+from service.previews import Previews
 from service.register import Register
 from service.results import Cancelled, Published, Results
 from service.store import ForbiddenMove, utc_now
 from service.timing import Timing
 
 LOG = logging.getLogger(__name__)
-#: Previews are shown at most this often.
-PREVIEW_INTERVAL_S = 0.5
 #: What is held is tried again after these, the last one over and over.
 _BACKOFF_S = (1.0, 2.0, 5.0, 10.0, 20.0, 30.0)
 #: Nobody answers there any more: the lane finds out what has become of the server, and of the prompt.
@@ -42,6 +43,8 @@ class _Finished:
     render: Render
     outputs: tuple[OutputFile, ...]
     client: Client
+    #: What brings its files over: the client, or a folder shared with the server.
+    files: Files
     #: When the lane handed it over, on our own clock.
     since_s: float
 
@@ -95,10 +98,7 @@ class Publishing:
         #: What waits for space, rights, a screen or a share, by job: when it is tried again, and what it is.
         self._held: dict[str, tuple[float, _Finished]] = {}
         self._tries: dict[str, int] = {}
-        self._previewing: set[str] = set()
-        self._previewed_s: dict[str, float] = {}
-        #: Jobs whose previews showed what must not be shown: none of theirs is published any more.
-        self._blind: set[str] = set()
+        self._previews = Previews(register, examiner, pool.submit, self.busy, monotonic)
 
     def stop(self) -> None:
         """Cut off every copy and every ffmpeg at once; what they were doing is found again at the next start."""
@@ -147,11 +147,21 @@ class Publishing:
         """Throw away what there is of a job's result in our work folder and in our own engine's."""
         self._results.forget(job)
 
-    def publish(self, job: Job, render: Render, outputs: tuple[OutputFile, ...], client: Client) -> None:
-        """Fetch, verify, screen, mark and publish beside the lane; returns at once. A published job is only ended."""
+    def publish(
+        self,
+        job: Job,
+        render: Render,
+        outputs: tuple[OutputFile, ...],
+        client: Client,
+        files: Files | None = None,
+    ) -> None:
+        """Fetch, verify, screen, mark and publish beside the lane; returns at once. A published job is only ended.
+
+        `files` brings results over in the client's place.
+        """
         with self._lock:
             self._busy.add(job.id)
-        self._pool.submit(self._finish, _Finished(job, render, outputs, client, self._monotonic()))
+        self._pool.submit(self._finish, _Finished(job, render, outputs, client, files or client, self._monotonic()))
 
     def retry_held(self) -> None:
         """Try again what could not be published for want of space, rights, a screen or a share, where it is time."""
@@ -170,34 +180,7 @@ class Publishing:
 
     def preview(self, job: Job, data: bytes) -> None:
         """Screen and show a preview beside the lane, at most two a second; what comes in between is dropped."""
-        now = self._monotonic()
-        with self._lock:
-            soon = now - self._previewed_s.get(job.id, -PREVIEW_INTERVAL_S) < PREVIEW_INTERVAL_S
-            if soon or job.id in self._previewing or job.id in self._blind:
-                return
-            self._previewing.add(job.id)
-            self._previewed_s = {job.id: now}
-        self._pool.submit(self._show_preview, job, data)
-
-    # previews --------------------------------------------------------------------------------------------------------
-
-    def _show_preview(self, job: Job, data: bytes) -> None:
-        try:
-            jpeg, screening = self._examiner.preview(data)
-            if screening.hit:
-                with self._lock:
-                    self._blind.add(job.id)
-                self._register.unpreview(job)
-                return
-            if job.id not in self.busy():
-                self._register.preview(job.id, jpeg)
-        except (Failed, Rejected, Unavailable, OSError) as trouble:
-            LOG.debug("%s: no preview: %s", job.name, trouble)
-        except Exception:  # a preview must never fell its job
-            LOG.exception("%s: a fault in Reeldrop while showing a preview", job.name)
-        finally:
-            with self._lock:
-                self._previewing.discard(job.id)
+        self._previews.show(job, data)
 
     # the result ------------------------------------------------------------------------------------------------------
 
@@ -206,9 +189,9 @@ class Publishing:
         try:
             self._publish(finished)
         except Failed as failed:
-            self._end(job, State.FAILED, failed.problem)
+            self._end(finished, State.FAILED, failed.problem)
         except Cancelled:
-            self._end(job, State.CANCELLED, cancelled_problem())
+            self._end(finished, State.CANCELLED, cancelled_problem())
         except Unavailable as away:
             self._keep(finished, away)
             return
@@ -220,12 +203,12 @@ class Publishing:
             self._results.forget(job)
         except Exception:  # a fault of ours fails the job, never the daemon
             LOG.exception("%s: a fault in Reeldrop while publishing it", job.name)
-            self._end(job, State.FAILED, internal_problem("publishing it"))
+            self._end(finished, State.FAILED, internal_problem("publishing it"))
         with self._lock:
             self._stops.pop(job.id, None)
             self._busy.discard(job.id)
-            self._blind.discard(job.id)
             self._tries.pop(job.id, None)
+        self._previews.forget(job.id)
 
     def _keep(self, finished: _Finished, away: Unavailable) -> None:
         if self._stopping.is_set():
@@ -250,19 +233,34 @@ class Publishing:
             wait_s = _BACKOFF_S[min(tries, len(_BACKOFF_S)) - 1]
             self._held[job_id] = (self._monotonic() + wait_s, finished)
 
-    def _end(self, job: Job, state: State, problem: Problem) -> None:
+    def _end(self, finished: _Finished, state: State, problem: Problem) -> None:
+        job = finished.job
         self._results.forget(job)
         try:
             self._ending.end(job.id, state, error=error_of((problem,)))
         except ForbiddenMove as moved:
             LOG.info("%s: %s; left as it is", job.name, moved)
+        self._leave(finished)
+
+    def _leave(self, finished: _Finished) -> None:
+        """Leave as little as possible on the server: its history forgets the prompt, a shared folder is tidied."""
+        job, shared = finished.job, finished.files
+        try:
+            if isinstance(shared, SharedFolder):
+                shared.sweep("output", "reeldrop", job.id)
+                # Other jobs of its drop work on the same pictures.
+                if self._register.is_over(job.drop):
+                    shared.sweep("temp", f"reeldrop/{job.drop}")
+            finished.client.forget([finished.render.prompt_id])
+        except (Unavailable, OSError) as trouble:
+            LOG.info("%s: something of it stays on the server: %s", job.name, trouble)
 
     def _publish(self, finished: _Finished) -> None:
         job, render = finished.job, finished.render
         job = self._register.store.get(job.id) or job
         published = self._results.published(job)
         if published is None:
-            job, published, facts, warnings = self._results.make(job, render, finished.outputs, finished.client)
+            job, published, facts, warnings = self._results.make(job, render, finished.outputs, finished.files)
         else:
             facts, warnings = self._results.found(job, render, published.path)
         if job.engine and job.engine.startswith(PREVIEW_ENGINE):
@@ -273,6 +271,7 @@ class Publishing:
         # Before the job ends: after a crash in between its file is found in the outbox, and this is done again.
         self._results.forget(job)
         self._ending.end(job.id, State.DONE, outputs=[output], warnings=warnings, progress=1.0, stage="done", hold=None)
+        self._leave(finished)
         with self._lock:
             was_held = job.id in self._tries
         if self._timing is not None and not was_held:

@@ -25,6 +25,8 @@ FLOORS: dict[str, float] = {
     "beginning": 7,
     "housekeeping": 7,
     "results": 6.5,
+    "previews": 6.5,
+    "marking": 6,
     "report": 6.5,
     "control": 6.5,
     # landing: what several steps of the hallway share

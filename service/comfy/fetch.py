@@ -9,7 +9,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import NamedTemporaryFile
-from typing import IO
+from typing import IO, Protocol
 
 import requests
 
@@ -22,6 +22,15 @@ _CHUNK_BYTES = 262144
 _SLOWEST_BYTES_PER_S = 250_000
 #: Breaks in a row that brought not one byte more.
 _MOST_IDLE_BREAKS = 3
+
+
+class Files(Protocol):
+    """What brings results over: a client, or a folder shared with the server."""
+
+    def fetch(
+        self, file: OutputFile, target: Path, *, overall_s: float = 600, stop: threading.Event | None = None
+    ) -> int:
+        """Bring a result to `target`, whole or not at all, and return its size in bytes."""
 
 
 @dataclass

@@ -92,19 +92,37 @@ class SharedFolder:
         for output in outputs:
             self._remove(output.type, output.subfolder, output.filename)
 
+    def sweep(self, kind: str, subfolder: str, beginning: str = "") -> None:
+        """Remove every file of one folder of the server whose name begins so; the folder too where that empties it."""
+        try:
+            with self._folder(kind, subfolder) as folder:
+                for name in os.listdir(folder):  # noqa: PTH208  an open folder has no path
+                    if name.startswith(beginning):
+                        with suppress(FileNotFoundError, IsADirectoryError, PermissionError):
+                            os.unlink(name, dir_fd=folder)
+        except (FileNotFoundError, NotADirectoryError):
+            return
+        except OSError as trouble:
+            raise unavailable_of(trouble) from trouble
+        self._remove_empty(kind, subfolder)
+
     def _remove(self, kind: str, subfolder: str, name: str) -> None:
         try:
             with self._folder(kind, subfolder) as folder, suppress(FileNotFoundError):
                 os.unlink(_plain(name), dir_fd=folder)
-            parts = subfolder.split("/") if subfolder else []
-            while parts:
-                with self._folder(kind, "/".join(parts[:-1])) as folder:
-                    os.rmdir(parts.pop(), dir_fd=folder)
         except (FileNotFoundError, NotADirectoryError):
             return
         except OSError as trouble:
-            if trouble.errno not in {errno.ENOTEMPTY, errno.EEXIST}:
-                raise unavailable_of(trouble) from trouble
+            raise unavailable_of(trouble) from trouble
+        self._remove_empty(kind, subfolder)
+
+    def _remove_empty(self, kind: str, subfolder: str) -> None:
+        parts = subfolder.split("/") if subfolder else []
+        # One that isn't empty ends it, and so does one that is gone.
+        with suppress(OSError):
+            while parts:
+                with self._folder(kind, "/".join(parts[:-1])) as folder:
+                    os.rmdir(parts.pop(), dir_fd=folder)
 
     @contextmanager
     def _found(self, file: OutputFile, stop: threading.Event | None) -> Iterator[tuple[int, int]]:

@@ -1,36 +1,16 @@
-"""The daemon's side of an examiner: one child process, one request at a time, a deadline on each."""
+"""The daemon's side of an examiner: what its child can be asked about a file."""
 
 from __future__ import annotations
 
-import json
-import logging
-import multiprocessing
-import os
-import signal
-import socket
-import struct
-import threading
-import time
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
-from multiprocessing.connection import Connection
-from multiprocessing.context import SpawnProcess
 from pathlib import Path
 from typing import Any
 
-from service.errors import Failed, Problem, Rejected, Unavailable
-from service.examiner import child
-from service.examiner.classifier import Classifier, OpenNsfw
-from service.examiner.deadlines import Deadlines
+from service.errors import Failed, Rejected, Unavailable
+from service.examiner.line import Line, failed, stopping
 from service.job import Expected, MediaFacts, MediaKind, Screening
 from service.media import trouble
-from service.media.limits import MAX_SECONDS
-
-_log = logging.getLogger(__name__)
-_SPAWN = multiprocessing.get_context("spawn")
-_MAX_ANSWER_BYTES = 16 * 1024 * 1024
-_SEND_S = 5
 
 
 @dataclass(frozen=True)
@@ -43,7 +23,7 @@ class Inspection:
     pictures: str
 
 
-class Examiner:
+class Examiner(Line):
     """Decodes and screens files in a child process, so that no crafted file can fell the daemon.
 
     All methods may be called from any thread; one file is examined at a time. A child that dies or overruns its
@@ -51,51 +31,13 @@ class Examiner:
     `results=True`, for what servers return. `Unavailable` says nothing about the file.
     """
 
-    def __init__(
-        self,
-        name: str,
-        classifier: Callable[[], Classifier] = OpenNsfw,
-        *,
-        temporary: Path,
-        results: bool = False,
-        deadlines: Deadlines | None = None,
-    ) -> None:
-        self.name = name
-        self._classifier = classifier
-        self._temporary = temporary
-        self._results = results
-        self._deadlines = deadlines or Deadlines()
-        self._turn = threading.Lock()
-        self._stopped = threading.Event()
-        self._process: SpawnProcess | None = None
-        self._pipe: Connection | None = None
-        self._greeted = False
-        #: This child has made its classifier; it keeps it for life.
-        self._screens = False
-
-    def start(self) -> None:
-        """Start the child and return at once; it loads its decoders meanwhile."""
-        with self._turn:
-            self._stopped.clear()
-            self._spawn()
-
-    def stop(self) -> None:
-        """End the child at once; requests under way raise Unavailable."""
-        self._stopped.set()
-        process = self._process
-        if process is not None:
-            with suppress(ValueError):  # its own thread closed it a moment ago
-                process.kill()
-        with self._turn:
-            self._discard()
-
     def ready(self) -> None:
         """Return when the child can decode and screen; raises Unavailable with the cure if it can't.
 
         A child that could once is not asked again, so this costs nothing while files are being examined.
         """
         if self._stopped.is_set():
-            raise _stopping()
+            raise stopping()
         if self._screens:
             return
         try:
@@ -168,9 +110,23 @@ class Examiner:
 
         Returns what was written, whole or not at all; None where that has to be done otherwise.
         """
+        return self._ask_to_write("remux", path, target, tags, inspected)
+
+    def save_picture(
+        self, path: Path, target: Path, tags: Mapping[str, str], inspected: Inspection
+    ) -> MediaFacts | None:
+        """Write an inspected result that is a picture to `target`, a PNG with these tags alone.
+
+        Returns what was written, whole or not at all; None if the file isn't any more what was inspected.
+        """
+        return self._ask_to_write("save_picture", path, target, tags, inspected)
+
+    def _ask_to_write(
+        self, operation: str, path: Path, target: Path, tags: Mapping[str, str], inspected: Inspection
+    ) -> MediaFacts | None:
         more: dict[str, Any] = {"target": str(target), "tags": dict(tags), "pictures": inspected.pictures}
         deadline_s = self._long_s(inspected.facts.seconds)
-        answer, _ = self._ask("remux", deadline_s, trouble.name_of(path), path=str(path), **more)
+        answer, _ = self._ask(operation, deadline_s, trouble.name_of(path), path=str(path), **more)
         return None if answer is None else _facts(answer)
 
     def _ask_of_result(self, operation: str, path: Path, expected: Expected, **more: Any) -> tuple[Any, bytes]:
@@ -181,7 +137,7 @@ class Examiner:
             deadline_s = self._long_s(_seconds(expected) if known else self.probe(path).seconds)
             return self._ask(operation, deadline_s, name, path=str(path), expected=asdict(expected), **more)
         except Rejected as refusal:
-            raise _failed(refusal.problems[0]) from refusal
+            raise failed(refusal.problems[0]) from refusal
 
     def preview(self, data: bytes) -> tuple[bytes, Screening]:
         """Return a server's preview as a clean JPEG of at most 512 pixels, with its score.
@@ -199,160 +155,6 @@ class Examiner:
     def _long_s(self, seconds: float | None) -> float:
         return self._deadlines.screen_s + (seconds or 0) / self._deadlines.video_s_per_s
 
-    def _ask(
-        self,
-        operation: str,
-        deadline_s: float,
-        name: str,
-        payload: bytes = b"",
-        *,
-        turn_s: float | None = None,
-        **arguments: Any,
-    ) -> tuple[Any, bytes]:
-        # Whoever has the turn ends within a deadline of its own, the longest clip's included.
-        longest_s = self._deadlines.screen_s + MAX_SECONDS / self._deadlines.video_s_per_s
-        if not self._turn.acquire(timeout=turn_s if turn_s is not None else longest_s):
-            raise Unavailable("examiner_busy", "Another file is being examined.", "It goes on by itself.")
-        try:
-            request = {"operation": operation, "deadline_s": deadline_s, "arguments": arguments}
-            answer, extra = self._exchange(request, payload, name)
-        finally:
-            self._turn.release()
-        return self._judge(answer, name), extra
-
-    def _exchange(self, request: dict[str, Any], payload: bytes, name: str) -> tuple[dict[str, Any], bytes]:
-        try:
-            pipe = self._hand_over(json.dumps({**request, "payload": bool(payload)}).encode())
-            until = time.monotonic() + request["deadline_s"]
-            if payload:
-                pipe.send_bytes(payload)
-            return _receive(pipe, until)
-        except TimeoutError as error:
-            self._restart()
-            raise self._verdict(trouble.too_slow(name, request["deadline_s"])) from error
-        except (EOFError, OSError, ValueError) as error:
-            raise self._death(name) from error
-
-    def _hand_over(self, document: bytes) -> Connection:
-        """Give the request to a living child; one that died idle, before it knew of this file, is replaced once."""
-        pipe = self._greet()
-        try:
-            pipe.send_bytes(document)
-        except OSError:
-            self._discard()
-            pipe = self._greet()
-            pipe.send_bytes(document)
-        return pipe
-
-    def _death(self, name: str) -> Exception:
-        """Say whose fault it was that the child is gone: whoever stopped us sends SIGTERM, decoders never do."""
-        code = self._process_code()
-        self._restart()
-        if self._stopped.is_set() or code == -signal.SIGTERM:
-            return _stopping()
-        _log.warning("examiner %s: the child ended with %s over %s", self.name, code, name)
-        return self._verdict(trouble.crashed(name))
-
-    def _judge(self, answer: dict[str, Any], name: str) -> Any:
-        match answer:
-            case {"value": value}:
-                return value
-            case {"rejected": [*problems]}:
-                raise self._verdict(Rejected(*(Problem(**problem) for problem in problems)))
-            case {"failed": problem}:
-                raise Failed(Problem(**problem))
-            case {"unavailable": [code, title, fix]}:
-                raise Unavailable(code, title, fix)
-            case {"heavy": _}:
-                raise self._verdict(trouble.too_heavy(name))
-            case _:
-                _log.warning("examiner %s: %s can't be decoded\n%s", self.name, name, answer.get("broken", answer))
-                raise self._verdict(trouble.unreadable(name))
-
-    def _verdict(self, refusal: Rejected) -> Exception:
-        return _failed(refusal.problems[0]) if self._results else refusal
-
-    def _greet(self) -> Connection:
-        """Return the pipe of a child that has loaded its decoders, starting one if there is none."""
-        if self._stopped.is_set():
-            raise _stopping()
-        if self._process is None or not self._process.is_alive():
-            self._spawn()
-        pipe = self._pipe
-        assert pipe is not None, "a child has a pipe"
-        if not self._greeted:
-            try:
-                _receive(pipe, time.monotonic() + self._deadlines.start_s)
-            except (TimeoutError, EOFError, OSError, ValueError) as error:
-                self._discard()
-                if self._stopped.is_set():
-                    raise _stopping() from error
-                raise Unavailable(
-                    "examiner_unavailable",
-                    "The process that examines files doesn't start.",
-                    "See the log; the decoders may be missing (make setup) or the machine may be out of memory.",
-                ) from error
-            self._greeted = True
-        return pipe
-
-    def _restart(self) -> None:
-        self._discard()
-        if not self._stopped.is_set():
-            self._spawn()
-
-    def _spawn(self) -> None:
-        self._discard()
-        self._temporary.mkdir(parents=True, exist_ok=True)
-        ours, theirs = _SPAWN.Pipe()
-        with socket.socket(fileno=os.dup(ours.fileno())) as line:
-            # A large preview for a child that was stopped must not hold its thread for ever.
-            line.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("ll", _SEND_S, 0))
-        process = _SPAWN.Process(
-            target=child.serve,
-            args=(theirs, self._classifier, str(self._temporary)),
-            name=f"examiner-{self.name}",
-            daemon=True,
-        )
-        # The child inherits this mask: Ctrl-C can't hit it before it has said that it ignores it.
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-        try:
-            process.start()
-        finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, before)
-            theirs.close()
-        self._process, self._pipe, self._greeted = process, ours, False
-
-    def _process_code(self) -> int | None:
-        if self._process is None:
-            return None
-        self._process.join(5)
-        return self._process.exitcode
-
-    def _discard(self) -> None:
-        self._screens = False
-        process, pipe = self._process, self._pipe
-        self._process = self._pipe = None
-        if pipe is not None:
-            pipe.close()
-        if process is not None:
-            process.kill()
-            process.join(5)
-            with suppress(ValueError):  # still not gone, as in a hung share: the kernel ends it when it can
-                process.close()
-
-
-def _receive(pipe: Connection, until: float) -> tuple[dict[str, Any], bytes]:
-    document = json.loads(_bytes(pipe, until))
-    if not isinstance(document, dict):
-        raise ValueError("the child answered nonsense")
-    return document, _bytes(pipe, until) if document.get("payload") else b""
-
-
-def _bytes(pipe: Connection, until: float) -> bytes:
-    if not pipe.poll(max(0.0, until - time.monotonic())):
-        raise TimeoutError
-    return pipe.recv_bytes(_MAX_ANSWER_BYTES)
-
 
 def _seconds(expected: Expected) -> float:
     return (expected.frames or 0) / expected.fps if expected.fps else 0.0
@@ -361,12 +163,3 @@ def _seconds(expected: Expected) -> float:
 def _facts(answer: dict[str, Any]) -> MediaFacts:
     found = MediaFacts(**answer)
     return replace(found, kind=MediaKind(found.kind))
-
-
-def _failed(problem: Problem) -> Failed:
-    fix = "Retry the job; if it comes out the same way, look at the server's log."
-    return Failed(replace(problem, code="result_broken", fix=fix))
-
-
-def _stopping() -> Unavailable:
-    return Unavailable("examiner_stopped", "The service is stopping.", "It goes on after the next start.")

@@ -88,6 +88,12 @@ class Operations:
         made = remuxing.remux(Path(path), Path(target), tags, pictures)
         return made and _plain(made), b""
 
+    def save_picture(self, *, path: str, target: str, tags: dict[str, str], pictures: str, payload: bytes) -> Result:
+        """Write a result that is a picture as a PNG with these tags alone; answers its facts, or null."""
+        del payload
+        made = remuxing.save_picture(Path(path), Path(target), tags, pictures)
+        return made and _plain(made), b""
+
     def preview(self, *, payload: bytes) -> Result:
         """Encode a server's preview anew and score it."""
         format_name = formats.format_of(payload[:64])

@@ -5,14 +5,14 @@ from __future__ import annotations
 import io
 import struct
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 import numpy as np
 import pillow_heif
-from PIL import Image, ImageCms, ImageFile, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageCms, ImageFile, ImageOps, PngImagePlugin, UnidentifiedImageError
 
 from service.errors import Rejected
 from service.job import MediaFacts, MediaKind
@@ -156,6 +156,19 @@ def save_upright(path: Path, format_name: str, target: Path) -> list[str]:
     clean.save(draft, format="PNG", compress_level=1)
     draft.replace(target)
     return lines
+
+
+def save_tagged(pixels: Rgb, target: Path, tags: Mapping[str, str]) -> None:
+    """Write pixels as a PNG with these texts alone, whole or not at all."""
+    texts = PngImagePlugin.PngInfo()
+    for key, text in tags.items():
+        texts.add_itxt(key, text.replace("\0", ""))
+    draft = target.with_name(f".{target.name}.part")
+    try:
+        Image.fromarray(pixels).save(draft, format="PNG", pnginfo=texts)
+        draft.replace(target)
+    finally:
+        draft.unlink(missing_ok=True)
 
 
 def _left_out(image: Image.Image, format_name: str) -> Iterator[str]:

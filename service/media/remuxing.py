@@ -1,4 +1,4 @@
-"""A result's tracks copied into an MP4 with our tags alone, bit for bit. Loaded only in child processes.
+"""A result becomes the file that is published, with our tags alone, bit for bit. Loaded only in child processes.
 
 An ffmpeg program does the same and more (service/media/delivery.py), but starting it twice for each result costs more
 than all the rest of publishing. So what is plain is done here: H.264 with AAC or no sound, times that can be trusted.
@@ -14,7 +14,8 @@ import av
 from av.container import OutputContainer
 
 from service.job import MediaFacts
-from service.media import clips, formats, frames, limits
+from service.media import clips, formats, frames, limits, verification
+from service.media import pictures as pictures_of
 
 #: Larger ones are left to ffmpeg: whoever has this process waits for it, and it can't be stopped in between.
 LARGEST_BYTES = limits.LARGE_BYTES
@@ -39,6 +40,18 @@ def remux(path: Path, target: Path, tags: Mapping[str, str], pictures: str) -> M
         return made
     finally:
         draft.unlink(missing_ok=True)
+
+
+def save_picture(path: Path, target: Path, tags: Mapping[str, str], pictures: str) -> MediaFacts | None:
+    """Write a picture as a PNG with these tags alone, whole or not at all; None if it isn't what was looked at."""
+    format_name = formats.read_format(path)
+    if not pictures or format_name not in formats.PICTURES:
+        return None
+    ((_, _, pixels),) = pictures_of.frames(path, format_name, lambda number, _: number == 0)
+    if verification.digest_of(pixels) != pictures:
+        return None
+    pictures_of.save_tagged(pixels, target, tags)
+    return pictures_of.facts(target, "png")
 
 
 def _copy(path: Path, draft: Path, tags: Mapping[str, str], pictures: str) -> list[float] | None:

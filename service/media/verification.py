@@ -59,7 +59,7 @@ def inspect(
         format_name = formats.read_format(path)
         look = _Look(score)
         if format_name in formats.PICTURES:
-            facts, pictures = _look_at_picture(path, format_name, expected, look), ""
+            facts, pictures = _look_at_picture(path, format_name, expected, look)
         else:
             facts, pictures = _look_at_clip(path, format_name, expected, look, known)
     except Rejected as trouble:
@@ -73,11 +73,12 @@ def broken(problem: Problem) -> Failed:
     return Failed(Problem("result_broken", "The server's result can't be decoded.", _RETRY, detail))
 
 
-def _look_at_picture(path: Path, format_name: str, expected: Expected, look: _Look) -> MediaFacts:
+def _look_at_picture(path: Path, format_name: str, expected: Expected, look: _Look) -> tuple[MediaFacts, str]:
     facts = pictures.facts(path, format_name)
     _check(facts, expected)
     seen = set(range(facts.frames)) if facts.frames <= ALL_FRAMES else set(samples.spread(facts.frames))
     screened = samples.Moments(facts.frames)
+    digest = ""
 
     def keep(number: int, time_s: float) -> bool:
         return screened.take(number, time_s) or number in seen
@@ -87,7 +88,14 @@ def _look_at_picture(path: Path, format_name: str, expected: Expected, look: _Lo
             look.see(_thin(pixels))
         if number in screened.taken:
             look.screen(number, pixels)
-    return facts
+        if facts.frames == 1:
+            digest = digest_of(pixels)
+    return facts, digest
+
+
+def digest_of(pixels: Rgb) -> str:
+    """Return the digest of a picture: its size and every one of its pixels."""
+    return hashlib.sha256(f"{pixels.shape}".encode() + pixels.tobytes()).hexdigest()
 
 
 def _look_at_clip(path: Path, format_name: str, expected: Expected, look: _Look, known: str) -> tuple[MediaFacts, str]:
@@ -152,7 +160,7 @@ class _Look:
 
     def __init__(self, score: Callable[[Rgb], float] | None) -> None:
         self._score = score
-        self._known: dict[bytes, float] = {}
+        self._known: dict[str, float] = {}
         self.scores: list[tuple[int, float]] = []
         self._first: np.ndarray[tuple[int, ...], np.dtype[np.int16]] | None = None
         self._count = 0
@@ -167,7 +175,7 @@ class _Look:
         if self._score is None:
             return
         # Where nothing moves, frames are the same to the last bit, and so is what they score.
-        same = hashlib.sha256(f"{pixels.shape}".encode() + pixels.tobytes()).digest()
+        same = digest_of(pixels)
         if same not in self._known:
             self._known[same] = self._score(pixels)
         self.scores.append((number, self._known[same]))

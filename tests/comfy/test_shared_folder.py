@@ -114,6 +114,21 @@ def test_what_was_uploaded_is_tidied_with_its_folders_and_nothing_else(
     assert (own / "cat.png").read_bytes() == b"a cat"
 
 
+def test_all_that_a_job_left_is_swept_and_nothing_of_others(shared: SharedFolder, base: Path, own: Path) -> None:
+    folder = base / "output/reeldrop"
+    for name in ("job_00001_.png", "job-2_00001_-audio.mp4", "other_00001_.mp4"):
+        (folder / name).write_bytes(b"x")
+    (folder / "job.d").mkdir()
+    (folder / "job_link").symlink_to(own / "cat.png")
+    shared.sweep("output", "reeldrop", "job")
+    assert sorted(path.name for path in folder.iterdir()) == ["job.d", "other_00001_.mp4"]
+    assert (own / "cat.png").exists()
+    shared.upload(own / "cat.png", "a.png", "reeldrop/d1")
+    shared.sweep("temp", "reeldrop/d1")
+    assert list((base / "temp").iterdir()) == []
+    shared.sweep("temp", "reeldrop/none")
+
+
 @pytest.mark.parametrize(
     ("name", "subfolder", "kind"),
     [("../input/x", "", "output"), ("x", "../..", "output"), ("x", "reeldrop/../..", "output"), ("x", "/etc", "output"),
