@@ -178,6 +178,21 @@ def test_candidates_are_the_next_in_order_of_what_fits(store: Store):
     assert store.candidates([], 5) == []
 
 
+def test_a_crowd_that_does_not_fit_hides_nobody(store: Store):
+    with store.transaction():
+        for number in range(300):
+            add(store, f"a{number}", workflow=f"w{number % 3}", models=["checkpoints/a"], priority=number % 2)
+        for number in range(20):
+            add(store, f"b{number}", workflow="w9", models=["checkpoints/b"], priority=number % 3 - 1)
+    fits = [turn.id for turn in store.candidates(["text-to-video"], 12, lambda turn: "checkpoints/b" in turn.models)]
+    ordered = sorted(range(20), key=lambda number: (-(number % 3 - 1), number))
+    assert fits == [f"id-b{number}" for number in ordered[:12]]
+    for _ in range(3):
+        store.note_ending(store.get("id-a1"), "out_of_memory")
+        store.note_ending(replace(store.get("id-a1"), workflow="other"), "out_of_memory")
+    assert {turn.id[:4] for turn in store.candidates(["text-to-video"], 40)} == {"id-b"}
+
+
 def test_a_backend_is_drained_until_somebody_resumes_it(store: Store):
     assert store.backend_state("gpu") == "on"
     assert store.drain_backend("gpu", draining=True)

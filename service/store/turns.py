@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import heapq
 import json
 import sqlite3
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterator
+from functools import lru_cache
 from itertools import islice
 
 from service.cohorts import Name, names_of
@@ -26,9 +28,11 @@ _COHORTS = f"""WITH RECURSIVE cohorts (cohort) AS (
     UNION ALL SELECT (SELECT min({COHORT}) FROM jobs WHERE {QUEUED} AND task = :task AND {COHORT} > cohorts.cohort)
               FROM cohorts WHERE cohorts.cohort IS NOT NULL)
     SELECT cohort FROM cohorts WHERE cohort IS NOT NULL"""
-_OF_COHORT = (
-    f"{TURN} WHERE {QUEUED} AND task = ? AND {COHORT} = ? AND cancel = 0 ORDER BY priority DESC, number LIMIT ?"
-)
+_OF_TASK = f"{TURN} WHERE {QUEUED} AND task = ? AND cancel = 0 ORDER BY priority DESC, number LIMIT ?"
+_OF_COHORT = f"""{TURN} WHERE {QUEUED} AND task = ? AND {COHORT} = ? AND cancel = 0
+                 AND priority <= ? AND (priority < ? OR number > ?) ORDER BY priority DESC, number LIMIT ?"""
+#: So many jobs of one kind are read at once; where none of the first of them fits, none is taken to.
+_AT_ONCE = 8
 _HOLDS = f"""SELECT id, json_extract(hold, '$.code') AS code FROM jobs WHERE {QUEUED} AND task = ? AND {COHORT} = ?
              ORDER BY priority DESC, number"""
 
@@ -58,8 +62,9 @@ class Turns(Connection):
         Jobs of one workflow on the same models are looked at together: where none of the first of them fits, none of
         them does. Left out are groups that are held, and jobs whose cancelling is under way.
         """
-        last_started = self.last_started(tasks)
-        return list(islice(in_order(self._turns(tasks, limit, fits), last_started), limit))
+        held, last_started = self._held_names(), self.last_started(tasks)
+        found = [turn for task in tasks for turn in self._next_of(task, limit, held, fits or (lambda _: True))]
+        return list(islice(in_order(found, last_started), limit))
 
     def all_turns(self, paused: Collection[str] = ()) -> list[Turn]:
         """Return every queued job that comes up by itself: of no paused task ("": all), of no group that is held."""
@@ -86,14 +91,28 @@ class Turns(Connection):
                     "UPDATE jobs SET passed = passed + 1 WHERE id = ?", [(each,) for each in job_ids]
                 )
 
-    def _turns(self, tasks: Collection[str], limit: int, fits: Callable[[Turn], bool] | None) -> Iterable[Turn]:
-        held = self._held_names()
-        for task in tasks:
-            for (cohort,) in self._rows(_COHORTS, {"task": task}):
-                if held and not held.isdisjoint(_names_in(cohort)):
-                    continue
-                turns = [turn_of(row) for row in self._rows(_OF_COHORT, (task, cohort, limit))]
-                yield from turns if fits is None else filter(fits, turns)
+    def _next_of(self, task: str, limit: int, held: set[Name], fits: Callable[[Turn], bool]) -> list[Turn]:
+        """Return the next jobs of a task folder: mostly just those, seldom kind by kind past those that don't fit."""
+        first = [turn_of(row) for row in self._rows(_OF_TASK, (task, limit))]
+        taken = [turn for turn in first if held.isdisjoint(names_of(turn.workflow, turn.models)) and fits(turn)]
+        if len(taken) == len(first) or len(first) < limit:
+            return taken
+        cohorts = [row["cohort"] for row in self._rows(_COHORTS, {"task": task})]
+        free = (cohort for cohort in cohorts if not held or held.isdisjoint(_names_in(cohort)))
+        kinds = (self._of_cohort(task, cohort, fits) for cohort in free)
+        return list(islice(heapq.merge(*kinds, key=lambda turn: (-turn.priority, turn.number)), limit))
+
+    def _of_cohort(self, task: str, cohort: str, fits: Callable[[Turn], bool]) -> Iterator[Turn]:
+        """Yield the jobs of one kind that fit, in order; none where the first few don't."""
+        fitted, last = False, (1000, 0)
+        while rows := self._rows(_OF_COHORT, (task, cohort, last[0], *last, _AT_ONCE)):
+            turns = [turn_of(row) for row in rows]
+            for turn in filter(fits, turns):
+                fitted = True
+                yield turn
+            if not fitted or len(rows) < _AT_ONCE:
+                return
+            last = turns[-1].priority, turns[-1].number
 
     def _held_names(self) -> set[Name]:
         rows = self._rows("SELECT kind, name FROM cohorts WHERE held_since IS NOT NULL")
@@ -107,5 +126,10 @@ def _names_in(cohort: str) -> list[Name]:
 
 def turn_of(row: sqlite3.Row) -> Turn:
     """Return the turn that a row holds."""
-    values = dict(row)
-    return Turn(**{**values, "models": frozenset(json.loads(values["models"]))})
+    task, models = row["task"], _models_in(row["models"])
+    return Turn(row["id"], task, row["priority"], row["number"], models, row["passed"], row["workflow"])
+
+
+@lru_cache(1000)
+def _models_in(text: str) -> frozenset[str]:
+    return frozenset(json.loads(text))
