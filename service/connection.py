@@ -8,6 +8,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
+from service.comfy.backlog import Backlog
 from service.comfy.client import Client
 from service.comfy.socket import Connected, Disconnected, Socket
 
@@ -23,7 +24,7 @@ class Ear:
     """What a lane waits on: frames of the socket, wake-ups, and being stopped; one queue, so that nothing polls."""
 
     def __init__(self) -> None:
-        self._said: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        self._said = Backlog()
         self._stopping = threading.Event()
         self.hearing = False
 

@@ -24,6 +24,7 @@ from service.comfy.protocol import POST_DEADLINE_S
 from service.comfy.refusal import problems_of
 from service.comfy.verdict import OutputFile
 from service.comfy.wire import Wire
+from service.comfy.wire_trouble import words_of
 from service.errors import Failed, Problem, Rejected, Unavailable
 
 #: So many times as long as a question may take, for what is long: 60 s and 30 s as configured.
@@ -80,6 +81,7 @@ class Client:
         system = stats.get("system")
         if not isinstance(system, dict) or "comfyui_version" not in system:
             raise self._wire.not_comfyui("its system report lacks ComfyUI's version")
+        system["comfyui_version"] = words_of(system["comfyui_version"])
         self._interrupts_by_id = _version_of(system["comfyui_version"]) >= _INTERRUPTS_BY_ID
         return stats
 

@@ -11,6 +11,9 @@ from service.errors import Problem
 from service.foreign import without_paths
 
 _LONGEST_TEXT = 300
+_LONGEST_NAME = 100
+#: A graph has hundreds of nodes at most, and nobody reads more than this.
+_MOST_PROBLEMS = 50
 
 
 def problems_of(answer: Mapping[str, Any], graph: Mapping[str, Any]) -> tuple[Problem, ...]:
@@ -22,10 +25,14 @@ def problems_of(answer: Mapping[str, Any], graph: Mapping[str, Any]) -> tuple[Pr
     node_errors = answer.get("node_errors")
     for node, errors_of in node_errors.items() if isinstance(node_errors, dict) else ():
         said = errors_of if isinstance(errors_of, dict) else {}
-        class_type = str(said.get("class_type") or _class_of(node, graph))
+        class_type = str(said.get("class_type") or _class_of(node, graph))[:_LONGEST_NAME]
         errors = said.get("errors")
-        errors = [error for error in errors if isinstance(error, dict)] if isinstance(errors, list) else []
-        found += [_node_problem(str(node), class_type, error) for error in errors]
+        errors = (
+            [error for error in errors if isinstance(error, dict)][:_MOST_PROBLEMS] if isinstance(errors, list) else []
+        )
+        if len(found) >= _MOST_PROBLEMS:
+            break
+        found += [_node_problem(str(node)[:_LONGEST_NAME], class_type, error) for error in errors[:_MOST_PROBLEMS]]
     return tuple(dict.fromkeys(found)) or (_whole_problem(answer.get("error"), graph),)
 
 
@@ -35,16 +42,16 @@ def _class_of(node: Any, graph: Mapping[str, Any]) -> str:
 
 
 def _node_problem(node: str, class_type: str, error: Mapping[str, Any]) -> Problem:
-    kind = str(error.get("type") or "")
+    kind = _text(error.get("type"))
     extra = error.get("extra_info")
     extra = extra if isinstance(extra, dict) else {}
-    name, value = str(extra.get("input_name") or ""), extra.get("received_value")
+    name, value = str(extra.get("input_name") or "")[:_LONGEST_NAME], extra.get("received_value")
     at = f"node {node} ({class_type})"
     if kind == "value_not_in_list" and looks_like_a_model(class_type, name, value):
         folder = folder_of(class_type, name)
         return Problem(
             "model_missing",
-            f"The server lacks the model {value}, which {at} needs.",
+            f"The server lacks the model {_text(value)}, which {at} needs.",
             f"Put it into ComfyUI's models/{folder or '…'} folder, or name another one.",
             _text(error.get("details")),
         )
@@ -57,13 +64,13 @@ def _node_problem(node: str, class_type: str, error: Mapping[str, Any]) -> Probl
 
 def _whole_problem(error: Any, graph: Mapping[str, Any]) -> Problem:
     error = error if isinstance(error, dict) else {"message": str(error or "no reason given")}
-    kind, message = str(error.get("type") or ""), _text(error.get("message"))
+    kind, message = _text(error.get("type")), _text(error.get("message"))
     extra = error.get("extra_info")
     class_type = extra.get("class_type") if isinstance(extra, dict) else None
     # Servers up to 0.8 say only "invalid_prompt" here and name the node in the details: "Node ID '#9'".
     node = _text(error.get("details")).partition("#")[2].strip("'")
     if kind == "missing_node_type" or (kind == "invalid_prompt" and "does not exist" in message):
-        missing = class_type if isinstance(class_type, str) else _class_of(node, graph)
+        missing = class_type[:_LONGEST_NAME] if isinstance(class_type, str) else _class_of(node, graph)
         pack = pack_of(missing)
         return Problem(
             "node_missing",
@@ -80,4 +87,5 @@ def _whole_problem(error: Any, graph: Mapping[str, Any]) -> Problem:
 
 
 def _text(value: Any) -> str:
-    return without_paths(str(value or "").strip().rstrip("."))[:_LONGEST_TEXT]
+    # Cut before it is looked through, too: it may be megabytes.
+    return without_paths(str(value or "")[: 10 * _LONGEST_TEXT].strip().rstrip("."))[:_LONGEST_TEXT]

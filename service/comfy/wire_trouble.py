@@ -76,12 +76,17 @@ def _broken(trouble: BaseException, shown: str) -> Unavailable:
 
 def not_comfyui(shown: str, why: str, headers: Mapping[str, str] | None = None) -> Unavailable:
     """Return the trouble of an answer that no ComfyUI gives."""
-    server = f" (it calls itself {headers['Server'][:60]})" if headers and headers.get("Server") else ""
+    server = f" (it calls itself {words_of(headers['Server'])})" if headers and headers.get("Server") else ""
     return Unavailable(
         "not_comfyui",
         f"What answers at {shown} is not ComfyUI: {why}{server}.",
         "Correct the url under `backends` in config.yaml; ComfyUI's own port is usually 8188.",
     )
+
+
+def words_of(said: object) -> str:
+    """Return a few words of a server, fit for one line for people."""
+    return "".join(letter for letter in str(said)[:60] if letter.isprintable())
 
 
 def _caused_by(trouble: BaseException, kind: type[BaseException] | UnionType) -> bool:

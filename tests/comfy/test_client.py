@@ -164,6 +164,15 @@ def test_a_bad_status_says_whose_turn_it_is(status: int, code: str) -> None:
         assert trouble(Client(server.url).system_stats).code == code
 
 
+def test_a_version_is_a_few_words_whatever_the_server_says() -> None:
+    for said in ("x" * 1_000_000, ["0.3.64"], None, "0.3\n64"):
+        stats = http(200, json.dumps({"system": {"comfyui_version": said}}).encode())
+        with Scripted(always(stats)) as server:
+            version = Client(server.url).system_stats()["system"]["comfyui_version"]
+        assert len(version) <= 60
+        assert version.isprintable()
+
+
 def test_a_proxy_of_the_environment_is_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
@@ -301,6 +310,24 @@ def test_a_missing_node_and_a_missing_model_are_named(version: str) -> None:
         (problem,) = caught.value.problems
         assert problem.code == code
         assert named in problem.title
+
+
+def test_a_refusal_is_told_in_a_bounded_number_of_bounded_words() -> None:
+    long = "/srv/x" + "y" * 200_000
+    error = {"type": long, "message": long, "details": long,
+             "extra_info": {"input_name": long, "received_value": long}}  # fmt: skip
+    models = {**error, "type": "value_not_in_list", "extra_info": {"input_name": "ckpt_name", "received_value": long}}
+    for said in (
+        {"error": error, "node_errors": {}},
+        {"error": {**error, "type": "missing_node_type", "extra_info": {"class_type": long}}, "node_errors": {}},
+        {"error": error, "node_errors": {"1": {"class_type": "CheckpointLoaderSimple", "errors": [models]}}},
+        {"error": error, "node_errors": {long: {"class_type": long, "errors": [error] * 3}}},
+        {"error": error, "node_errors": {str(at): {"errors": [{"message": str(at)}] * 99} for at in range(999)}},
+    ):
+        with Scripted(always(http(400, json.dumps(said).encode()))) as server, pytest.raises(Refused) as caught:
+            submit(Client(server.url))
+        assert 1 <= len(caught.value.problems) <= 100
+        assert max(len(f"{problem.title}{problem.fix}{problem.detail}") for problem in caught.value.problems) < 1500
 
 
 def test_a_200_with_node_errors_is_refused_and_taken_back() -> None:
