@@ -43,20 +43,25 @@ def check_graph(
     outputs_of: Mapping[str, Sequence[str]] | None = None,
     *,
     consent: bool = False,
+    unseen: bool = False,
 ) -> tuple[Problem, ...]:
     """Return every reason why this graph may not run; an empty tuple means that it may.
 
     `graph` is a ComfyUI graph in API format, `role_files` the server references of the job's media exactly as they
     stand in the graph ("reeldrop/x/cat.png [temp]"), `outputs_of` the output types by class that the server told; it
     speaks only for classes on neither list and can only make the answer stricter for the others. `consent` says that
-    the job itself has it, without which nothing runs that transfers an identity. Every node counts, also one that
-    nothing is connected to. Raises nothing: a graph that is none is a problem like the others.
+    the job itself has it, without which nothing runs that transfers an identity. `unseen` says that no server could be
+    asked yet: what hangs on the outputs of unknown classes isn't judged, and must be before it runs. Every node counts,
+    also one that nothing is connected to. Raises nothing: a graph that is none is a problem like the others.
     """
     if not isinstance(graph, Mapping) or not graph:
         return (_malformed("The graph has no nodes."),)
     told = outputs_of or {}
     nodes = {str(key): _Node(str(key), *_parts(value)) for key, value in graph.items()}
-    problems = [problem for node in nodes.values() for problem in _check_node(node, nodes, role_files, told)]
+    later = {key for key, node in nodes.items() if _hangs_on_unknown(node, nodes)} if unseen else set()
+    problems = [
+        problem for node in nodes.values() for problem in _check_node(node, nodes, role_files, told, node.key in later)
+    ]
     transferring = [] if consent else [node for node in nodes.values() if _transfers_identity(node)]
     return (*([_consent_missing(transferring)] if transferring else []), *problems)
 
@@ -79,7 +84,11 @@ def _parts(value: Any) -> tuple[str, Mapping[str, Any]]:
 
 
 def _check_node(
-    node: _Node, nodes: Mapping[str, _Node], role_files: Collection[str], told: Mapping[str, Sequence[str]]
+    node: _Node,
+    nodes: Mapping[str, _Node],
+    role_files: Collection[str],
+    told: Mapping[str, Sequence[str]],
+    later: bool,  # noqa: FBT001
 ) -> Iterator[Problem]:
     if not node.class_type:
         yield _malformed(f"Node {node.key[:80]!r} of the graph has no class_type.")
@@ -89,15 +98,14 @@ def _check_node(
         return
     if node.class_type not in HARMLESS:
         yield from _foreign_files(node)
-    yield from _check_loader(node, nodes, role_files, told)
-
-
-def _check_loader(
-    node: _Node, nodes: Mapping[str, _Node], role_files: Collection[str], told: Mapping[str, Sequence[str]]
-) -> Iterator[Problem]:
     if node.class_type in LOADER_FILE:
         yield from _listed_loader(node, role_files)
-    elif (
+    elif not later:
+        yield from _check_unlisted(node, nodes, told)
+
+
+def _check_unlisted(node: _Node, nodes: Mapping[str, _Node], told: Mapping[str, Sequence[str]]) -> Iterator[Problem]:
+    if (
         node.class_type not in GENERATORS
         and _media((*_outputs(node.class_type, told), *told.get(node.class_type, ())))
         and not any(_carries_media(value, nodes, told) for value in node.inputs.values())
@@ -107,6 +115,16 @@ def _check_loader(
             title=f"The workflow's {node.label} gives out a picture or video that comes from none of the job's files.",
             fix="Link a picture, mask, video or latent into it, or take the node out of the workflow.",
         )
+
+
+def _hangs_on_unknown(node: _Node, nodes: Mapping[str, _Node]) -> bool:
+    """Say whether what a node gives out, or what comes into it, is of a class that only a server can tell of."""
+    sources = [nodes[value[0]] for value in node.inputs.values() if _is_link(value) and value[0] in nodes]
+    return any(each.class_type not in HARMLESS and each.class_type not in IDENTITY for each in (node, *sources))
+
+
+def _is_link(value: Any) -> bool:
+    return isinstance(value, list) and len(value) == 2 and isinstance(value[0], str)
 
 
 def _listed_loader(node: _Node, role_files: Collection[str]) -> Iterator[Problem]:

@@ -46,7 +46,9 @@ class Judgement:
         known = self._infos()
         verdicts = {name: self._verdict(graph, name, info) for name, info in known.items()}
         if not verdicts:
-            verdicts = {"": guard.check_graph(graph.bound.graph, graph.references, None, consent=graph.consent)}
+            # Before anything is sent it is judged once more, by what the server says then.
+            nodes, references = graph.bound.graph, graph.references
+            verdicts = {"": guard.check_graph(nodes, references, None, consent=graph.consent, unseen=True)}
         able = [name for name, problems in verdicts.items() if not problems]
         if not able:
             raise Rejected(*_in_one_answer(verdicts))

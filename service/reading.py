@@ -241,17 +241,32 @@ class _Reader:
     def _choose(self, wanted: str, media: Mapping[str, MediaKind]) -> None:
         """Raise Rejected with what a workflow refuses of the job, or because there is none such for the task."""
         order = self.library.tasks[self.dropped.task]
-        asked = self.job.asked()
+        asked = self._job_for(wanted).asked()
         choose(list(self.library.workflows.values()), self.dropped.task, order, wanted, media, asked)
+
+    def _job_for(self, workflow: str) -> JobSettings:
+        """Return the job; what is told of an earlier one has a seed even where its workflow takes none."""
+        flow = self.library.workflows.get(workflow)
+        if self.file.again and flow is not None and "seed" not in flow.fields:
+            return self.job.model_copy(update={"seed": None})
+        return self.job
 
     def _alone(self, trials: list[_Trial]) -> list[_Trial]:
         """Media alone is a job where the default workflow needs exactly that file and no word; else it waits."""
         first = trials[:1]
         if any(not trial.refusals for trial in trials) and (
-            first[0].refusals or len(first[0].flow.required_roles) != 1 or first[0].flow.needs_prompt
+            first[0].refusals
+            or len(first[0].flow.required_roles) != 1
+            or first[0].flow.needs_prompt
+            or first[0].flow.needs_consent
         ):
             title = f"{self.dropped.task} needs more than {self.dropped.name} alone."
-            raise Missing(title, f"Drop {self.dropped.name}.yaml beside it, with what the job shall be.")
+            what = (
+                "consent: true, if everyone shown has agreed"
+                if first[0].flow.needs_consent
+                else "what the job shall be"
+            )
+            raise Missing(title, f"Drop {self.dropped.name}.yaml beside it, with {what}.")
         return first
 
     def _why(self, chosen: Workflow, flows: Sequence[Workflow]) -> str:
@@ -264,7 +279,7 @@ class _Reader:
         self, flow: Workflow, preset: Preset | None
     ) -> tuple[JobSettings, tuple[str, ...], tuple[Problem, ...]]:
         """Return the settings with the preset's below, what of it is left out, and what is wrong with the job's own."""
-        job, defaults = self.job, self.library.defaults
+        job, defaults = self._job_for(flow.name), self.library.defaults
         if preset is None:
             return job, (), check(flow, job, defaults)
         left: dict[str, str] = {}

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from service import graph as graphs
+from service import guard
 from service.declaration import did_you_mean, in_order
 from service.errors import Problem, Rejected
 from service.job import Expected, MediaFacts, MediaKind
@@ -45,6 +46,8 @@ class Workflow:
     roles: Mapping[str, MediaKind]
     required_roles: frozenset[str]
     needs_prompt: bool
+    #: Whether its graph as it lies there transfers an identity; the graph that runs is judged by itself.
+    needs_consent: bool
     #: Every job field that it takes, media roles included.
     fields: frozenset[str]
     #: Where each parameter goes, as (node, input).
@@ -187,6 +190,7 @@ def _workflow(
         roles={role: MediaKind(declared.kind) for role, declared in roles.items()},
         required_roles=frozenset(role for role, declared in roles.items() if declared.required),
         needs_prompt="prompt" in parameters and parameters["prompt"].required,
+        needs_consent=bool(guard.identity_nodes(graph)),
         fields=frozenset({*parameters, *roles, *seconds, *_OUTSIDE}),
         targets=targets,
     )

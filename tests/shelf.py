@@ -19,10 +19,13 @@ def flow(name: str, task: str, fields: str = "", prompt: bool = False, **roles: 
             parameters[field] |= {"minimum": 1, "maximum": 50 if field == "steps" else 64}
     if prompt:
         parameters["prompt"]["required"] = True
-    graph = {"1": {"class_type": "Sampler", "inputs": inputs}, "2": {"class_type": "Save", "inputs": {"prefix": "x"}}}
+    graph = {
+        "1": {"class_type": "KSampler", "inputs": inputs},
+        "2": {"class_type": "SaveVideo", "inputs": {"prefix": "x"}},
+    }
     media = {}
     for number, (role, kind) in enumerate(roles.items(), start=3):
-        graph[str(number)] = {"class_type": "Load", "inputs": {"file": "x"}}
+        graph[str(number)] = {"class_type": "LoadImage", "inputs": {"file": "x"}}
         media[role] = {"kind": kind, "node": str(number), "input": "file"}
     manifest = {
         "schema": 1, "title": name, "task": task, "media": media, "parameters": parameters,

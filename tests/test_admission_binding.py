@@ -17,6 +17,7 @@ from service.reading import Dropped, read
 from service.soundness import soundness_of
 from service.workflow import Bound
 from tests.comfy.recorded import object_info
+from tests.shelf import flow, library
 
 ROOT = Path(__file__).resolve().parents[1]
 LIBRARY = load(parse(f"workflows_dir: {ROOT / 'workflows'}\nmodels_dir: {ROOT / 'models'}\n", ROOT))
@@ -89,3 +90,82 @@ def test_two_jobs_never_share_what_goes_into_their_graphs(known: dict[str, Any])
     assert first.graph == before
     assert second.graph != before
     assert LIBRARY.workflows["text_to_video_basic"].graph != second.graph
+
+
+# several backends ----------------------------------------------------------------------------------------------------
+
+
+def without(known: dict[str, Any], *classes: str) -> dict[str, Any]:
+    return {name: entry for name, entry in known.items() if name not in classes}
+
+
+def refused_by(infos: dict[str, dict[str, Any]], text: str = "prompt: a harbour") -> list[str]:
+    with pytest.raises(Rejected) as refused:
+        bind(Binding(LIBRARY, lambda: infos, embedded=False), text)
+    assert all(problem.fix for problem in refused.value.problems)
+    return [f"{problem.code}: {problem.title}" for problem in refused.value.problems]
+
+
+def chosen(infos: dict[str, dict[str, Any]]) -> str:
+    readings = read(Dropped("text-to-video", "", "x", "job_file", b"prompt: a harbour", ()), LIBRARY)
+    return Binding(LIBRARY, lambda: infos, embedded=False).bind(cells_of(readings, 1), {}, ["id"])[0].chosen
+
+
+def test_what_one_backend_can_run_is_queued_and_the_status_says_which(known: dict[str, Any]):
+    assert chosen({}) == "first of text-to-video's list"
+    assert chosen({"a": known}) == "first of text-to-video's list that a can run"
+    bare = without(known, "VHS_VideoCombine")
+    assert chosen({"a": bare, "b": known}) == "first of text-to-video's list that b can run"
+    assert chosen({"a": known, "b": known, "c": known}) == "first of text-to-video's list that a, b and c can run"
+
+
+def test_what_every_backend_lacks_refuses_the_drop_with_everything_in_one_answer(known: dict[str, Any]):
+    bare = without(known, "VHS_VideoCombine", "ADE_UseEvolvedSampling")
+    bare["CheckpointLoaderSimple"] = copy.deepcopy(known["CheckpointLoaderSimple"])
+    bare["CheckpointLoaderSimple"]["input"]["required"]["ckpt_name"][0] = ["realisticVision_v60.safetensors"]
+    said = refused_by({"a": bare, "b": bare}, "prompt: a\nsampler: magic")
+    assert [line.partition(":")[0] for line in said] == ["model_missing", "bad_value", "node_missing", "node_missing"]
+    assert "realisticVision_v51.safetensors" in said[0]
+    assert "ADE_UseEvolvedSampling (node 10 ‘Evolved sampling’ of the workflow)" in said[2] or "node 10" in said[2]
+    with pytest.raises(Rejected) as refused:
+        bind(Binding(LIBRARY, lambda: {"a": bare}, embedded=False), "prompt: a")
+    cures = " ".join(problem.fix for problem in refused.value.problems)
+    assert "ComfyUI's models/checkpoints/ folder" in cures
+    assert "name realisticVision_v60.safetensors, which is there" in cures
+    assert "It is at https://huggingface.co/SG161222/Realistic_Vision_V5.1_noVAE" in cures
+    assert "https://github.com/Kosinkadink/ComfyUI-AnimateDiff-Evolved" in cures
+
+
+def test_of_backends_that_agree_in_nothing_each_says_what_it_lacks(known: dict[str, Any]):
+    said = refused_by({"a": without(known, "VHS_VideoCombine"), "b": without(known, "ADE_UseEvolvedSampling")})
+    assert said[0].startswith("node_missing: a: The server lacks the node VHS_VideoCombine")
+    assert said[1].startswith("node_missing: b: The server lacks the node ADE_UseEvolvedSampling")
+
+
+def test_only_what_all_lack_is_told_where_they_share_something(known: dict[str, Any]):
+    both = without(known, "VHS_VideoCombine")
+    said = refused_by({"a": both, "b": without(both, "ADE_UseEvolvedSampling")})
+    assert len(said) == 1
+    assert "VHS_VideoCombine" in said[0]
+
+
+def test_the_first_workflow_that_a_backend_can_run_is_taken(known: dict[str, Any]):
+    first = flow("first", "text-to-video", "prompt steps")
+    second = flow("second", "text-to-video", "prompt steps")
+    for each, generator in ((first, "EmptyLatentImage"), (second, "EmptyImage")):
+        each.graph["1"]["class_type"] = generator  # type: ignore[index]
+        each.graph["2"]["inputs"]["images"] = ["1", 0]
+    shelf = library(first, second)
+    loose = {"input": {}, "output": ["IMAGE"], "output_node": False}
+    saves = {"input": {}, "output": [], "output_node": True}
+    infos = {"a": {"EmptyImage": loose, "SaveVideo": saves}}
+    binding = Binding(shelf, lambda: infos, embedded=False)
+    readings = read(Dropped("text-to-video", "", "x", "job_file", b"prompt: a\nsteps: 5", ()), shelf)
+    assert [reading.workflow.name for reading in readings] == ["first"]
+    assert [reading.workflow.name for reading in binding.preferred(readings)] == ["second"]
+    infos["a"]["EmptyLatentImage"] = loose
+    assert [reading.workflow.name for reading in binding.preferred(readings)] == ["first"]
+    infos["a"] = {}
+    assert [reading.workflow.name for reading in binding.preferred(readings)] == ["first"], "its lack is what is told"
+    named = read(Dropped("text-to-video", "", "x", "job_file", b"prompt: a\nworkflow: first", ()), shelf)
+    assert binding.preferred(named)[0].workflow.name == "first", "a job's own word counts"

@@ -256,3 +256,34 @@ def test_the_graph_is_only_read():
     before = copy.deepcopy(made)
     check_graph(made, {FILE})
     assert made == before
+
+
+def test_before_any_server_was_seen_only_what_hangs_on_unknown_classes_is_left_for_later():
+    alone = {"1": {"class_type": "TheirLoader", "inputs": {}}, "2": {"class_type": "VAEEncode", "inputs": {}}}
+    known = {"1": {"class_type": "VAEDecode", "inputs": {}}}
+    fed = {**alone, "2": {"class_type": "VAEEncode", "inputs": {"pixels": ["1", 0]}}}
+    assert codes(check_graph(alone, {FILE}, consent=True)) == ["loader_refused"]
+    assert len(check_graph(alone, {FILE}, consent=True, unseen=True)) == 1
+    assert check_graph(fed, {FILE}, consent=True, unseen=True) == ()
+    assert codes(check_graph(fed, {FILE}, {"TheirLoader": ["STRING"]}, consent=True)) == ["loader_refused"]
+    assert codes(check_graph(known, {FILE}, unseen=True)) == ["loader_refused"]
+    assert codes(check_graph(graph(image="theirs.png"), {FILE}, unseen=True)) == ["loader_refused"]
+    assert codes(check_graph(fed, {FILE}, unseen=True)) == ["consent_missing"]
+    away = {"1": {"class_type": "TheirLoader", "inputs": {"path": "/etc/passwd"}}}
+    assert codes(check_graph(away, {FILE}, consent=True, unseen=True)) == ["loader_refused"]
+
+
+def test_consent_opens_nothing_but_identity():
+    made = adding({"class_type": "ReActorOptions", "inputs": {}}, {"class_type": "VHS_LoadVideoPath", "inputs": {}})
+    assert codes(check_graph(made, {FILE})) == ["consent_missing", "loader_refused"]
+    assert codes(check_graph(made, {FILE}, consent=True)) == ["loader_refused"]
+    assert check_graph(adding({"class_type": "ReActorOptions", "inputs": {}}), {FILE}, consent=True) == ()
+    assert codes(check_graph(graph(image="theirs.png"), {FILE}, consent=True)) == ["loader_refused"]
+
+
+def test_what_is_named_first_is_what_is_known_to_carry_an_identity():
+    made = adding({"class_type": "Unheard", "inputs": {}}, {"class_type": "ReActorFaceSwap", "inputs": {}})
+    problem = check_graph(made, {FILE})[0]
+    assert problem.title.startswith("consent is missing: the workflow's node 'x1' (ReActorFaceSwap) carries a person's")
+    assert problem.title.endswith("(1 more nodes count so too).")
+    assert (problem.field, problem.code) == ("consent", "consent_missing")
