@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 
-from bench import crashes, crowds, drops, hanging, idle, machine, multitudes, server, starts
+from bench import crashes, crowds, drops, giants, hanging, idle, machine, multitudes, server, starts
 from bench.figures import HEAD, Figure
 
 Measurement = Callable[[], list[Figure]]
@@ -28,6 +28,7 @@ _FULL: Mapping[str, Measurement] = {
     "lying": lambda: multitudes.measure_lying(100_000, 120),
     "hanging": lambda: hanging.measure_hanging(20),
     "engine": lambda: server.measure_engine(200, 30),
+    "giant": lambda: giants.measure_giant(5 * 10**9, 8),
     "kill": lambda: crashes.measure_kill_outside(3) + crashes.measure_kill_embedded(2),
 }
 #: The same with few runs, to see that everything works; its figures are worth little.
@@ -42,6 +43,7 @@ _QUICK: Mapping[str, Measurement] = {
     "multitude": lambda: multitudes.measure_multitude(50),
     "lying": lambda: multitudes.measure_lying(500, 5),
     "hanging": lambda: hanging.measure_hanging(3),
+    "giant": lambda: giants.measure_giant(2 * 10**8, 4),
     "kill": lambda: crashes.measure_kill_outside(1) + crashes.measure_kill_embedded(1),
 }
 

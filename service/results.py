@@ -125,6 +125,8 @@ class Results:
                 self._made.pop(job.id)
                 raise _changed()
             made.marked = marked
+            # Of a file of many gigabytes no more copies lie here than are needed.
+            made.raw.unlink(missing_ok=True)
         made_file, facts = made.marked
         job, published = self._place(job, made_file)
         return job, published, facts, [*made.inspected.warnings, *left_over(outputs, facts)]

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import filecmp
 import re
 import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 
+import psutil
 import pytest
 
 from service.comfy.client import Client
 from service.comfy.verdict import OutputFile
 from service.errors import Failed, Unavailable
 from tests.comfy.scripted import Asked, Scripted, always, http, in_turn
+from tests.faults.giant import Giant, grow
+from tests.media.drawing import clip
 
 FILE = OutputFile("clip_00001_.mp4", "video/job", "output", "9")
 VIDEO = bytes(range(256)) * 2000
@@ -173,3 +177,21 @@ def test_a_large_result_gets_more_time_and_resumes_after_each_of_many_breaks(tmp
         assert fetch(server, tmp_path / "out.mp4", overall_s=0.2) == len(VIDEO)
         assert len(server.asked) >= pieces
     assert (tmp_path / "out.mp4").read_bytes() == VIDEO
+
+
+def test_a_giant_comes_over_in_little_memory_and_resumes_after_each_break(tmp_path: Path) -> None:
+    """The same with 5 GB is measured by `python -m bench giant`."""
+    size, piece = 160_000_000, 23_000_000
+    source = grow(clip(tmp_path / "source.mp4", frames=2), size)
+    own, most = psutil.Process(), 0
+    with Giant(source, piece) as server:
+        before = own.memory_info().rss
+        fetching = threading.Thread(target=lambda: Client(server.url).fetch(FILE, tmp_path / "out.mp4"))
+        fetching.start()
+        while fetching.is_alive():
+            most = max(most, own.memory_info().rss - before)
+            fetching.join(0.01)
+        assert server.asked == list(range(0, size, piece))
+    assert (tmp_path / "out.mp4").stat().st_size == size
+    assert filecmp.cmp(source, tmp_path / "out.mp4", shallow=False)
+    assert most < 32_000_000
