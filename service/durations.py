@@ -36,7 +36,7 @@ class Growth(Enum):
 
 @dataclass(frozen=True)
 class Size:
-    """How much a job asks for: pixels times frames, and steps; each at least 1."""
+    """How much a job asks for: pixels times frames, and steps; each at least 1, which is said where nobody knows."""
 
     pixels: float = 1.0
     steps: float = 1.0
@@ -50,7 +50,18 @@ class Size:
         """Return how many times as long a node of this growth takes here as at the other size."""
         if growth is Growth.FIXED:
             return 1.0
-        return self.pixels / other.pixels * (self.steps / other.steps if growth is Growth.STEPS else 1.0)
+        steps = _ratio(self.steps, other.steps) if growth is Growth.STEPS else 1.0
+        return _ratio(self.pixels, other.pixels) * steps
+
+    def apart(self, other: Size) -> int:
+        """Return by how many fifths the two differ; what nobody knows of one of them makes no difference."""
+        (pixels, steps), (other_pixels, other_steps) = self.bucket, other.bucket
+        by_pixels = abs(pixels - other_pixels) if pixels and other_pixels else 0
+        return by_pixels + (abs(steps - other_steps) if steps and other_steps else 0)
+
+
+def _ratio(one: float, other: float) -> float:
+    return one / other if one > 1 and other > 1 else 1.0
 
 
 @dataclass(frozen=True)
@@ -86,14 +97,9 @@ def likeliest(laps: Sequence[Lap], size: Size, growth: Growth, backend: str) -> 
     own = [lap for lap in laps if lap.backend == backend] or list(laps)
     if not own:
         return []
-    nearest = min(_apart(lap.size, size) for lap in own)
-    chosen = [lap for lap in own if _apart(lap.size, size) == nearest][-KEPT:]
+    nearest = min(size.apart(lap.size) for lap in own)
+    chosen = [lap for lap in own if size.apart(lap.size) == nearest][-KEPT:]
     return [lap.seconds * size.times(lap.size, growth) for lap in chosen]
-
-
-def _apart(one: Size, other: Size) -> int:
-    (pixels, steps), (other_pixels, other_steps) = one.bucket, other.bucket
-    return abs(pixels - other_pixels) + abs(steps - other_steps)
 
 
 def typical_s(seconds: Sequence[float]) -> float | None:

@@ -103,7 +103,7 @@ class Timing:
         """Return what renders of this size took; where there were none, what their nodes took, each in its measure."""
         with self._lock:
             known = {key: list(laps) for key, laps in self._known(workflow or "").items()}
-        whole = [lap for lap in known.pop((WHOLE, ""), ()) if lap.size.bucket == size.bucket]
+        whole = [lap for lap in known.pop((WHOLE, ""), ()) if not size.apart(lap.size)]
         known.pop((AFTER, ""), None)
         if whole:
             return durations.typical_s(durations.likeliest(whole, size, Growth.STEPS, backend or ""))

@@ -42,6 +42,11 @@ def test_a_size_that_never_ran_is_scaled_from_the_nearest_by_what_makes_the_node
     assert likeliest(history, LARGE, Growth.FIXED, "gpu") == [10]
 
 
+def test_a_size_that_nobody_knows_is_taken_to_be_like_the_newest() -> None:
+    assert likeliest(laps(10, 12), Size(), Growth.STEPS, "gpu") == [10, 12]
+    assert likeliest(laps(10, size=Size()), LARGE, Growth.STEPS, "gpu") == [10]
+
+
 def test_another_backends_laps_count_only_where_this_one_has_none() -> None:
     history = [*laps(10, backend="slow"), *laps(2, backend="gpu")]
     assert likeliest(history, SMALL, Growth.STEPS, "gpu") == [2]

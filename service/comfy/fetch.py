@@ -49,7 +49,9 @@ class _Copy:
 
 
 def fetch(wire: Wire, file: OutputFile, target: Path, *, overall_s: float, stop: threading.Event | None = None) -> int:
-    """Bring `file` to `target` and return its size in bytes; `target` appears whole and synced, or not at all.
+    """Bring `file` to `target` and return its size in bytes; `target` appears whole, or not at all.
+
+    It isn't synced: after a power cut it is fetched again.
 
     Raise Failed (result_missing) if the server has no such file, Unavailable if it stays broken for `overall_s` (and a
     second more for each 250 kB), our disk has no room for it, or `stop` is set.
@@ -58,7 +60,6 @@ def fetch(wire: Wire, file: OutputFile, target: Path, *, overall_s: float, stop:
         try:
             size = _copy(wire, file, draft, time.monotonic() + overall_s, stop)
             draft.flush()
-            os.fsync(draft.fileno())
             Path(draft.name).replace(target)
         except BaseException:
             Path(draft.name).unlink(missing_ok=True)

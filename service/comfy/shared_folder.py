@@ -240,7 +240,7 @@ def _reading(path: Path) -> Iterator[int]:
 
 
 def _copy(source: int, target: int, due_s: float | None, stop: threading.Event | None) -> None:
-    """Copy an open file's bytes into another one and close that, synced."""
+    """Copy an open file's bytes into another one and close that."""
     with open(target, "wb", buffering=0) as writing:
         while chunk := os.read(source, _CHUNK_BYTES):
             if stop is not None and stop.is_set():
@@ -249,7 +249,6 @@ def _copy(source: int, target: int, due_s: float | None, stop: threading.Event |
                 title = "Copying a result out of the shared folder takes too long."
                 raise Unavailable("timeout", title, "Look into the share; it is tried again by itself.")
             writing.write(chunk)
-        os.fsync(writing.fileno())
 
 
 def _pause(stop: threading.Event | None) -> None:
