@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from service.forecast import Forecast, Stand, foretell
 from service.schedule import Bay, Turn, in_order
-from tests.test_schedule_trace import TASKS, bays_of, run, trace_of
+from tests.shift import TASKS, bays_of, run, trace_of
 
 ONE = Stand(Bay("gpu", 1.0, frozenset(), free=True))
 
