@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from service.comfy.folders import models_of
 from service.commands import commands
 from service.durations import WHOLE, Lap, size_of
 from service.errors import Problem, error_of
@@ -78,6 +79,31 @@ def test_a_workflow_whose_jobs_fail_alike_is_held_alone_until_it_is_resumed(worl
     )
     assert report_of(world)["held"] == []
     world.stop()
+
+
+def test_what_became_of_each_job_is_counted_by_the_node_that_failed_and_a_success_begins_anew(world: World):
+    with world:
+        queue_up(world, *CUPS, *(f"text-to-video/more{number}" for number in range(4)))
+        store = world.app.store
+
+        def end(node: str) -> None:
+            job = store.in_states(State.QUEUED)[0]
+            store.move(job.id, State.RUNNING, backend="gpu")
+            error = error_of([Problem("node_failed", f"ComfyUI failed at node 7 ({node}): no.", "Change it.")])
+            world.app.ending.end(job.id, State.FAILED if node else State.DONE, **({"error": error} if node else {}))
+
+        for node in ("KSampler", "KSampler", "VAEDecode", "VAEDecode", "", "VAEDecode", "VAEDecode"):
+            end(node)
+            assert store.held_groups() == []
+        end("VAEDecode")
+        assert [cohort.name for cohort in store.held_groups()] == ["text_to_video_basic"]
+
+
+def test_what_a_job_loads_is_known_once_it_is_queued(world: World):
+    with world:
+        queue_up(world, CUPS[0])
+        (job,) = world.app.store.in_states(State.QUEUED)
+        assert job.models == models_of(world.app.store.render(job.id).graph) != []
 
 
 def test_status_says_what_each_backend_does_and_when_a_job_will_be_done(world: World):
