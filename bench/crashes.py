@@ -6,7 +6,7 @@ import time
 
 from bench.figures import Figure
 from bench.record import Recorder
-from bench.site import Site, engine, engine_of, moment
+from bench.site import Site, engine, engine_of, remembering
 from tests.faults.process import Process
 
 #: Renders for some seconds, so that it is still running at a server outside when the new daemon comes.
@@ -44,9 +44,9 @@ def _embedded(runs: int) -> list[float]:
         with Site.make() as site:
             _kill_while_rendering(site, _SHORT)
             killed_at = time.time()
-            with site.running() as daemon:
+            with site.running() as daemon, remembering(engine_of(daemon)) as moment:
                 site.wait_for_done(_JOB)
-                took.append(moment(engine_of(daemon), site.prompt_of("job"), "execution_start") - killed_at)
+                took.append(moment(site.prompt_of("job"), "execution_start") - killed_at)
     return took
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import random
 import time
+from collections.abc import Callable
 
 from bench.figures import Figure, Goal
 from bench.record import Recorder
-from bench.site import TINY, Site, engine, moment
+from bench.site import TINY, Site, engine, remembering
 
 _MOST_PAUSE_S = 0.3
 
@@ -30,11 +31,11 @@ def measure_drop_to_submitted(runs: int) -> list[Figure]:
 
 def measure_renders(text_runs: int, image_runs: int) -> list[Figure]:
     """Time default jobs of both workflows: drop to done, the engine's part, and from its end to the published video."""
-    with engine() as url, Site.make(url) as site, site.running():
+    with engine() as url, remembering(url) as moment, Site.make(url) as site, site.running():
         site.text_job("warm", TINY)
         site.wait_for_done("text-to-video/warm")
-        text = [_render(site, url, "text-to-video", f"text{run}") for run in range(text_runs)]
-        image = [_render(site, url, "image-to-video", f"image{run}") for run in range(image_runs)]
+        text = [_render(site, moment, "text-to-video", f"text{run}") for run in range(text_runs)]
+        image = [_render(site, moment, "image-to-video", f"image{run}") for run in range(image_runs)]
     figures = []
     for title, times in (("text_to_video_basic, 512x512x16", text), ("image_to_video_svd, 1024x576x25", image)):
         whole, engines, endings = zip(*times, strict=True)
@@ -46,11 +47,11 @@ def measure_renders(text_runs: int, image_runs: int) -> list[Figure]:
     return figures
 
 
-def _render(site: Site, url: str, task: str, name: str) -> tuple[float, float, float]:
+def _render(site: Site, moment: Callable[[str, str], float], task: str, name: str) -> tuple[float, float, float]:
     """Return the seconds from drop to done, from the prompt's start to its end, and from its end to done."""
     dropped_at, _ = site.text_job(name) if task == "text-to-video" else site.drop_photo(name)
     done_at = site.wait_for_done(f"{task}/{name}")
     prompt_id = site.prompt_of(name)
-    started_at = moment(url, prompt_id, "execution_start")
-    ended_at = moment(url, prompt_id, "execution_success")
+    started_at = moment(prompt_id, "execution_start")
+    ended_at = moment(prompt_id, "execution_success")
     return done_at - dropped_at, ended_at - started_at, done_at - ended_at

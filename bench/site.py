@@ -6,9 +6,10 @@ import json
 import shutil
 import sqlite3
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Self
 
@@ -23,6 +24,7 @@ PHOTO = ROOT / "service" / "commands" / "samples" / "coffee.jpg"
 #: The smallest render there is, where only the way to it or from it is measured.
 TINY = "width: 64\nheight: 64\nframes: 2\nsteps: 1\n"
 _STOP_S = 10.0
+_LOOK_S = 0.02
 
 
 class Site:
@@ -190,7 +192,32 @@ def asked(method: str, url: str, **more: Any) -> requests.Response:
         return session.request(method, url, timeout=10, **more)
 
 
-def moment(url: str, prompt_id: str, message: str) -> float:
-    """Return when, on time.time, the server sent a message (execution_start, execution_success) about a prompt."""
-    messages = asked("GET", f"{url}/history/{prompt_id}").json()[prompt_id]["status"]["messages"]
-    return next(float(data["timestamp"]) / 1000 for kind, data in messages if kind == message)
+@contextmanager
+def remembering(url: str) -> Iterator[Callable[[str, str], float]]:
+    """Keep what the server's history says of prompts, for the daemon has them forgotten once they are published.
+
+    Gives a function of a prompt id and a message (execution_start, execution_success): when, on time.time, the server
+    sent it.
+    """
+    known: dict[str, list[Any]] = {}
+    done = threading.Event()
+
+    def look() -> None:
+        with requests.Session() as session:
+            session.trust_env = False
+            while not done.wait(_LOOK_S):
+                with suppress(requests.RequestException, ValueError):
+                    entries = session.get(f"{url}/history", timeout=10).json()
+                    known.update({prompt_id: entry["status"]["messages"] for prompt_id, entry in entries.items()})
+
+    def moment(prompt_id: str, message: str) -> float:
+        wait_until(lambda: prompt_id in known, 10, "the prompt's history")
+        return next(float(data["timestamp"]) / 1000 for kind, data in known[prompt_id] if kind == message)
+
+    looking = threading.Thread(target=look)
+    looking.start()
+    try:
+        yield moment
+    finally:
+        done.set()
+        looking.join()

@@ -189,7 +189,7 @@ def test_what_is_being_done_for_a_result_is_cut_off(world: World, proxy: Proxy):
     results = world.app.publishing._results
     begun = []
 
-    def encode(job, _render, _raw):
+    def encode(job, *_more):
         begun.append(job)
         if results._stop_of(job).wait(20):
             raise Unavailable("stopping", "The service is stopping.", "It goes on after the next start.")
