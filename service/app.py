@@ -124,7 +124,7 @@ class App(Rooms):
         """Do what somebody asks for now, whether or not the inbox can be read."""
         self.setbacks.show()
         try:
-            if self.requests.answer_all(self.verbs) + self.control.look():
+            if self.restocking.look() + self.requests.answer_all(self.verbs) + self.control.look():
                 # What waits in the inbox may have been cancelled: its files go back at the next look.
                 self._wake.set()
         except OSError as trouble:
@@ -152,7 +152,7 @@ class App(Rooms):
         if self._fallen:
             raise Fallen(f"{self._fallen[0]} has fallen; its traceback is in the log.")
         self.watch.supervise()
-        if (notices := self.watch.notices() | self.intake.notices()) != self._noticed:
+        if (notices := self.watch.notices() | self.intake.notices() | self.restocking.notices()) != self._noticed:
             for code, problem in notices.items():
                 self.store.set_notice(code, problem)
             self._noticed = notices

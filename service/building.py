@@ -32,13 +32,13 @@ from service.inbox.watch import Watch
 from service.intake import Intake
 from service.job import Job, new_id
 from service.lane import Lane
-from service.library import load
 from service.neighbours import Server
 from service.openings import Openings, drain
 from service.outbox import Outbox
 from service.publishing import Publishing
 from service.register import Register
 from service.requests import Request, Requests
+from service.restocking import Restocking
 from service.retrial import Retrial
 from service.servers import servers_of
 from service.setbacks import Setbacks, resume_group
@@ -72,9 +72,9 @@ class Rooms:
         self.store = Store(config.state_dir / "reeldrop.db")
         for root in (config.inbox_dir, config.output_dir):
             meet_root(root, self.store)
-        self.library = load(config)
-        for task in self.library.tasks:
-            (config.inbox_dir / task).mkdir(exist_ok=True)
+        self.restocking = Restocking(config, self._restock)
+        self.library = self.restocking.library
+        self._make_folders()
         daemon = f"{socket.gethostname()}/{os.getpid()}"
         outbox_disk = Disk(before=refuse_offline(config.output_dir))
         self.outbox = Outbox(config.output_dir, outbox_disk)
@@ -128,6 +128,14 @@ class Rooms:
             "resume workflow": lambda request: self._resume("workflow", request.target),
             "resume model": lambda request: self._resume("model", request.target),
         }
+
+    def _make_folders(self) -> None:
+        for task in self.library.tasks:
+            (self.config.inbox_dir / task).mkdir(exist_ok=True)
+
+    def _restock(self) -> None:
+        self._make_folders()
+        self.intake.restock(self.library)
 
     def _build_lanes(self, servers: Mapping[str, Server]) -> None:
         self.lanes = [

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
+from threading import Lock
 from typing import Any
 
+from service.errors import Problem
 from service.job import MediaKind
 from service.presets import Preset
 from service.workflow import Workflow
 
 
-@dataclass(frozen=True)
+@dataclass
 class Library:
-    """The workflows and presets that are there, and each task's workflows in the order in which they are tried."""
+    """
+    The workflows and presets that are there, and each task's workflows in the order in which they are tried.
+
+    Rooms that share one see it become another when workflows/ changes: `become` and `now` make that one step.
+    """
 
     workflows: Mapping[str, Workflow]
     tasks: Mapping[str, Sequence[str]]
@@ -23,6 +29,24 @@ class Library:
     presets: Mapping[str, Preset] = field(default_factory=dict)
     #: Where to get model files, by "folder/name".
     sources: Mapping[str, str] = field(default_factory=dict)
+    #: Files that could not be taken, by name, and why; a workflow among them is as it was before.
+    broken: Mapping[str, tuple[Problem, ...]] = field(default_factory=dict)
+    #: Manifests that were drafted just now, by workflow: their files aren't written yet.
+    drafts: Mapping[str, str] = field(default_factory=dict)
+    _lock: Lock = field(default_factory=Lock, init=False, repr=False, compare=False)
+
+    def become(self, other: Library) -> None:
+        """Hold from now on what another library holds."""
+        with self._lock:
+            for each in fields(self):
+                if each.init:
+                    setattr(self, each.name, getattr(other, each.name))
+            self.__dict__.pop("prompted", None)
+
+    def now(self) -> Library:
+        """Return what it holds at this moment, which never changes any more."""
+        with self._lock:
+            return replace(self)
 
     def of(self, task: str) -> list[Workflow]:
         """Return the task's workflows in order; those that its list names but nobody dropped are left out."""

@@ -77,6 +77,10 @@ class Consideration:
         #: Kinds of media alone that wait for a companion, by task and what their names say.
         self._incomplete: set[tuple[object, ...]] = set()
 
+    def forget(self) -> None:
+        """Forget what was found of media alone: the workflows are others now."""
+        self._incomplete.clear()
+
     def job(self, candidate: Candidate, since_s: float, folder_still_s: float, now: float) -> Ready | Later:
         """Judge a drop that has a word: a job file, a prompt, a folder, a status file; raises OSError."""
         if (unsettled := self._unless_settled(candidate, folder_still_s)) is not None:

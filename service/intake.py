@@ -112,6 +112,13 @@ class Intake:
         #: Whether the newest look found nothing that time alone will make whole.
         self.settled = False
 
+    def restock(self, library: Library) -> None:
+        """Follow other tasks, workflows and presets; every drop that waits is considered again by these."""
+        self._listing.follow(library.tasks)
+        self._consideration.forget()
+        self._follow(self._pairing.follow(library.tasks, library.prompted, library.presets), self._monotonic())
+        self._attention.call([candidate.members[0] for candidate in self._pairing.candidates()])
+
     def recall(self) -> None:
         """Take up the drops that an earlier life of the daemon saw; the next look decides whether they are there."""
         self._left_seen = set(self._sightings.recall(self._monotonic()))

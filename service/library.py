@@ -1,63 +1,121 @@
-"""The library's files: workflows/ and workflows/presets/ are read; a broken file is named and left out."""
+"""The library's files: workflows/ and its presets are read; what is broken is named, and stays as it was."""
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from pathlib import Path
 
-from service import model_list, presets, workflow
+from service import drafted, model_list, presets, workflow
 from service.catalogue import Library
 from service.config import Config
-from service.errors import Rejected
+from service.disk import Disk
+from service.errors import Problem, Rejected
 from service.presets import Preset
 from service.workflow import Workflow
 
 LOG = logging.getLogger(__name__)
+_EXPORT = "Export it from ComfyUI with Workflow > Export (API)."
 
 
-def load(config: Config) -> Library:
-    """Return what workflows/ holds and each task's list; graph and manifest have one stem, NAME.json and NAME.yaml."""
-    found = _workflows(config.workflows_dir)
+def load(config: Config, before: Library | None = None) -> Library:
+    """
+    Return what workflows/ holds and each task's list; graph and manifest have one stem, NAME.json and NAME.yaml.
+
+    A graph without a manifest gets a drafted one. What can't be read is named in `broken`, and is what it was `before`.
+    """
+    reading = _Shelves(config.workflows_dir, before)
+    found = reading.workflows()
     tasks = config.task_lists({name: each.task for name, each in found.items()})
-    presets_found = _presets(config.workflows_dir / "presets")
-    return Library(found, tasks, config.workflow_defaults(), presets_found, _sources(config.models_dir / "models.yaml"))
+    shown = reading.presets()
+    sources = reading.sources(config.models_dir / "models.yaml")
+    return Library(found, tasks, config.workflow_defaults(), shown, sources, reading.broken, reading.drafts)
 
 
-def _sources(file: Path) -> dict[str, str]:
-    """Return where to get each model; without the list nobody is told."""
-    try:
-        return model_list.sources(file.read_bytes())
-    except FileNotFoundError:
-        return {}
-    except (OSError, Rejected) as broken:
-        LOG.error("models/%s can't be read: %s", file.name, broken)
-        return {}
-
-
-def _workflows(folder: Path) -> dict[str, Workflow]:
-    found = {}
-    for manifest in sorted(folder.glob("*.yaml")):
-        graph = manifest.with_suffix(".json")
+def write_drafts(folder: Path, drafts: Mapping[str, str]) -> None:
+    """Write drafted manifests beside their graphs, where none is by now; raises OSError."""
+    disk = Disk()
+    for name, text in drafts.items():
+        aside = folder / f".{name}.yaml.draft"
+        disk.write(aside, text.encode())
         try:
-            found[manifest.stem] = workflow.parse(manifest.stem, graph.read_bytes(), manifest.read_bytes())
+            disk.rename_new(aside, folder / f"{name}.yaml")
+        except FileExistsError:
+            aside.unlink(missing_ok=True)
+        else:
+            LOG.info("workflows/%s.yaml was drafted from its graph: look it over.", name)
+
+
+class _Shelves:
+    """One reading of everything that is there."""
+
+    def __init__(self, folder: Path, before: Library | None) -> None:
+        self._folder = folder
+        self._before = before
+        self.broken: dict[str, tuple[Problem, ...]] = {}
+        self.drafts: dict[str, str] = {}
+
+    def workflows(self) -> dict[str, Workflow]:
+        """Return each workflow by name: the sound ones, and those that were sound before."""
+        found = {}
+        stems = {path.stem for ending in ("json", "yaml") for path in self._folder.glob(f"*.{ending}")}
+        for name in sorted(stem for stem in stems if not stem.startswith(".")):
+            try:
+                found[name] = self._workflow(name)
+            except Rejected as broken:
+                self._name(f"{name}.yaml" if (self._folder / f"{name}.yaml").exists() else f"{name}.json", broken)
+            except OSError as trouble:
+                self._name(f"{name}.json", _unreadable(trouble))
+            if name not in found and self._before is not None and name in self._before.workflows:
+                found[name] = self._before.workflows[name]
+        return found
+
+    def _workflow(self, name: str) -> Workflow:
+        try:
+            graph = (self._folder / f"{name}.json").read_bytes()
         except FileNotFoundError:
-            LOG.error(
-                "workflows/%s has no graph: add %s, exported from ComfyUI in API format.", manifest.name, graph.name
-            )
-        except Rejected as broken:
-            LOG.error("workflows/%s is left out: %s", manifest.name, broken)
-    return found
-
-
-def _presets(folder: Path) -> dict[str, Preset]:
-    found = {}
-    for file in sorted(folder.glob("*.yaml")):
-        if file.name.startswith("."):
-            continue
+            title = f"workflows/{name}.yaml has no graph."
+            fix = f"Add {name}.json, exported from ComfyUI in API format."
+            raise Rejected(Problem("no_graph", title, fix)) from None
         try:
-            found[file.stem] = presets.parse(file.stem, file.read_bytes())
-        except OSError as trouble:
-            LOG.error("workflows/presets/%s is left out: %s", file.name, trouble.strerror or trouble)
-        except Rejected as broken:
-            LOG.error("workflows/presets/%s is left out: %s", file.name, broken)
-    return found
+            manifest = (self._folder / f"{name}.yaml").read_bytes()
+        except FileNotFoundError:
+            text = drafted.draft(name, graph)
+            made = workflow.parse(name, graph, text.encode())
+            self.drafts[name] = text
+            return made
+        return workflow.parse(name, graph, manifest)
+
+    def presets(self) -> dict[str, Preset]:
+        """Return each preset by name."""
+        found = {}
+        for file in sorted((self._folder / "presets").glob("*.yaml")):
+            if file.name.startswith("."):
+                continue
+            try:
+                found[file.stem] = presets.parse(file.stem, file.read_bytes())
+            except Rejected as broken:
+                self._name(f"presets/{file.name}", broken)
+            except OSError as trouble:
+                self._name(f"presets/{file.name}", _unreadable(trouble))
+            if file.stem not in found and self._before is not None and file.stem in self._before.presets:
+                found[file.stem] = self._before.presets[file.stem]
+        return found
+
+    def sources(self, file: Path) -> dict[str, str]:
+        """Return where to get each model; without the list nobody is told."""
+        try:
+            return model_list.sources(file.read_bytes())
+        except FileNotFoundError:
+            return {}
+        except (OSError, Rejected) as broken:
+            LOG.error("models/%s can't be read: %s", file.name, broken)
+            return {}
+
+    def _name(self, file: str, broken: Rejected) -> None:
+        self.broken[file] = broken.problems
+        LOG.error("workflows/%s is left out: %s", file, broken)
+
+
+def _unreadable(trouble: OSError) -> Rejected:
+    return Rejected(Problem("unreadable", f"It can't be read: {trouble.strerror or trouble}.", "Correct its rights."))

@@ -47,6 +47,8 @@ def _check_plain(value: Any) -> Any:
 
 
 def _check_task(task: str) -> str:
+    if task == "adult":
+        raise not_built("The task adult")
     if task in RESERVED_FOLDERS:
         raise mistake("bad_value", f"{{field}} can't be {task}: that folder has another use.", "Choose another name.")
     return task

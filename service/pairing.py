@@ -42,6 +42,11 @@ class Pairing:
         #: Orders to the daemon that lie in task folders.
         self.orders: set[str] = set()
 
+    def follow(self, tasks: Collection[str], prompted: Collection[str], presets: Collection[str]) -> Changes:
+        """Pair by these from now on; return the folders to be paired again as if something in them had changed."""
+        self._tasks, self._prompted, self._presets = tasks, prompted, presets
+        return Changes(folders=set(self._listing.folders))
+
     def candidate(self, path: str) -> Candidate | None:
         """Return the drop that a deciding file stands for, or None."""
         unit = self._units.get(self._unit_of.get(path.rpartition("/")[0], ""))

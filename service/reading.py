@@ -59,6 +59,7 @@ def read(dropped: Dropped, library: Library, job: JobFile | None = None) -> tupl
 
     Raises Rejected with every mistake of every job, or Missing for media that may still come.
     """
+    library = library.now()
     if dropped.kind == "again":
         dropped = replace(dropped, media=_taken(dropped, library))
     draft = Draft(job, (), (frozenset(),) * len(job.jobs)) if job is not None else _draft(dropped.kind, dropped.text)

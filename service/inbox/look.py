@@ -53,6 +53,10 @@ class Listing:
         #: The folders that could not be listed at the newest look.
         self.troubles: list[Trouble] = []
 
+    def follow(self, tasks: Collection[str]) -> None:
+        """List these tasks' folders from the next look on."""
+        self._tasks = sorted(tasks)
+
     def facts(self, path: str) -> FileFacts | None:
         """Return the facts of a listed file, or None."""
         folder, _, name = path.rpartition("/")
