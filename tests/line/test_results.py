@@ -148,3 +148,27 @@ def test_a_server_that_is_gone_when_it_is_to_forget_harms_nothing(tmp_path: Path
         shared.publish()
         shared.world.until_state("text-to-video/cup", "done")
     assert shared.files() == ["output/reeldrop/somebody.mp4"]
+
+
+def test_a_result_that_the_server_changes_after_it_was_screened_is_screened_again(tmp_path: Path) -> None:
+    """In a shared folder the very file may be the server's: what it becomes later was never looked at."""
+    other = clip(tmp_path / "other.mp4", frames=2, draw=marked_at(0, 1, width=256, height=256)).read_bytes()
+    with Scripted(always(http(200, b""))) as server:
+        shared = Shared(tmp_path, server, small)
+        with shared.world as world:
+            assert world.app is not None
+            results = world.app.publishing._results
+            mark, changed = results._mark, []
+
+            def change_first(job: Job, render: Render, raw: Path, inspected: Any) -> Any:
+                if not changed:
+                    changed.append(raw.stat().st_nlink)
+                    raw.write_bytes(other)
+                return mark(job, render, raw, inspected)
+
+            results._mark = change_first  # type: ignore[method-assign]
+            shared.publish()
+            status = world.until_state("text-to-video/cup", "done", "failed")
+        assert changed == [2]
+        assert (status["state"], status["error"]["code"]) == ("failed", "nudity_found")
+        assert world.outbox() == ["text-to-video/cup.status.json"]
