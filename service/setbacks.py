@@ -22,6 +22,8 @@ class Setbacks:
         self._register = register
         self._store = register.store
         self._unserved = unserved or {}
+        #: Whether any job may say so yet; an earlier life may have left some.
+        self._is_said = True
 
     def show(self) -> None:
         """Say it on the next queued jobs of each held group, and no longer on those of others; safe to repeat."""
@@ -29,6 +31,8 @@ class Setbacks:
             for job_id in self._store.queued_of(("workflow", workflow), hold.code, SHARED_HOLD_FILES):
                 self._register.hold(job_id, hold)
         held = self._store.held_groups()
+        if not held and not self._is_said:
+            return
         for cohort in held:
             title, fix = held_words(cohort)
             for job_id in self._store.queued_of(cohort.key, SAME_FAILURES, SHARED_HOLD_FILES):
@@ -39,6 +43,7 @@ class Setbacks:
         for job in jobs:
             if job.id not in still:
                 self._register.hold(job.id, None)
+        self._is_said = bool(held)
 
 
 def resume_group(store: Store, kind: str, name: str) -> str:

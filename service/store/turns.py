@@ -69,7 +69,7 @@ class Turns(Connection):
     def all_turns(self, paused: Collection[str] = ()) -> list[Turn]:
         """Return every queued job that comes up by itself: of no paused task ("": all), of no group that is held."""
         held = self._held_names()
-        turns = map(turn_of, self._rows(f"{TURN} WHERE {QUEUED}")) if "" not in paused else iter(())
+        turns = map(turn_of, self._rows(f"{TURN} WHERE {QUEUED} AND cancel = 0")) if "" not in paused else iter(())
         free = (turn for turn in turns if turn.task not in paused)
         return [turn for turn in free if held.isdisjoint(names_of(turn.workflow, turn.models))]
 
