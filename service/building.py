@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from service.admission import Admission
+from service.backend_keys import Backend
 from service.beginning import meet_root, prepare_folders, refuse_offline
 from service.claim_reading import ClaimReading
 from service.config import Config
@@ -23,6 +24,7 @@ from service.earlier import Earlier
 from service.ending import Ending
 from service.examination import Examination
 from service.examiner import Classifier, Examiner, OpenNsfw
+from service.fleet import Fleet
 from service.housekeeping import Housekeeping
 from service.inbox.claim import Claims
 from service.inbox.lease import Lease, take
@@ -31,7 +33,8 @@ from service.inbox.roots import marker
 from service.inbox.watch import Watch
 from service.intake import Intake
 from service.job import Job, new_id
-from service.lane import Lane
+from service.lane import Habits, Lane
+from service.mishaps import Mishaps
 from service.neighbours import Server
 from service.openings import Openings, drain
 from service.outbox import Outbox
@@ -138,6 +141,19 @@ class Rooms:
         self.intake.restock(self.library)
 
     def _build_lanes(self, servers: Mapping[str, Server]) -> None:
+        settings = {backend.name: backend for backend in self.config.backends}
+        self._openings = Openings(self.config.backends, self.store.backend_state)
+        self.fleet = Fleet(
+            self.register, [(name, settings[name].weight if name in settings else 1.0) for name in servers]
+        )
+        mishaps = Mishaps(
+            self.register,
+            self.ending,
+            self.fleet,
+            shrink=lambda _job, _render, _step: None,
+            new_prompt_id=lambda: str(uuid.uuid4()),
+            moved=self._wake_lanes,
+        )
         self.lanes = [
             Lane(
                 name,
@@ -145,12 +161,27 @@ class Rooms:
                 self.register,
                 self.ending,
                 self.publishing,
+                self.fleet,
+                mishaps,
                 monotonic=time.monotonic,
                 new_client_id=lambda: uuid.uuid4().hex,
+                fallen=self._fallen.append,
+                timing=self.timing,
                 paused=lambda: self.control.paused_tasks,
+                habits=self._habits(name, settings.get(name)),
             )
             for name, server in servers.items()
         ]
+
+    def _habits(self, name: str, backend: Backend | None) -> Habits:
+        if backend is None:
+            return Habits(resting=lambda: self._openings.hold_of(name))
+        return Habits(
+            move_after_s=backend.move_after_minutes * 60,
+            stall_s=backend.stall_minutes * 60,
+            restart_command=backend.restart_command,
+            resting=lambda: self._openings.hold_of(name),
+        )
 
     def _build_intake(self, work: Path) -> None:
         roots = tuple(map(Path, self.config.media_roots))
@@ -207,7 +238,7 @@ class Rooms:
         return said
 
     def _object_infos(self) -> Mapping[str, Mapping[str, Any]]:
-        return {lane.name: info for lane in self.lanes if (info := lane.object_info) is not None}
+        return self.fleet.object_infos()
 
     def _wake_lanes(self) -> None:
         for lane in self.lanes:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import queue
 import threading
-import time
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Protocol
 
 from service.comfy.backlog import Backlog
 from service.comfy.client import Client
+from service.comfy.hearing import Hearing
+from service.comfy.shared_folder import SharedFolder
 from service.comfy.socket import Connected, Disconnected, Socket
+from service.servers import Reach
 
 #: How the words for our own engine begin; whoever must tell its results from a ComfyUI's asks for them.
 PREVIEW_ENGINE = "Reeldrop preview engine"
@@ -18,6 +21,13 @@ PREVIEW_ENGINE = "Reeldrop preview engine"
 
 class Stopped(Exception):
     """The daemon stops; the prompt stays where it is and is found again at the next start."""
+
+
+class Files(Protocol):
+    """How files get to a server: over HTTP, or through a folder that both see."""
+
+    def upload(self, path: Path, name: str, subfolder: str, kind: str = "temp") -> str:
+        """Put a file into the server's folder `kind` and return the reference that a loader node takes."""
 
 
 class Ear:
@@ -40,7 +50,7 @@ class Ear:
     def listen(self, timeout_s: float) -> Any:
         """Return the next message, or None after the time-out or a wake-up; raises Stopped."""
         try:
-            said = self._said.get(timeout=timeout_s)
+            said = self._said.get(timeout=max(0.0, timeout_s))
         except queue.Empty:
             said = None
         if self._stopping.is_set():
@@ -49,12 +59,6 @@ class Ear:
             self.hearing = isinstance(said, Connected)
         return said
 
-    def drain(self, seconds: float) -> None:
-        """Wait so long, and drop what is said meanwhile; raises Stopped."""
-        until_s = time.monotonic() + seconds
-        while (left_s := until_s - time.monotonic()) > 0:
-            self.listen(left_s)
-
     def rest(self, seconds: float) -> None:
         """Wait without listening; raises Stopped."""
         if self._stopping.wait(seconds):
@@ -62,24 +66,48 @@ class Ear:
 
 
 class Connection:
-    """One life of a server as we know it: its client, its socket, what it is and what it can do.
+    """One life of a server as we know it: its client, its socket, what it is, what it can do, whether it is heard.
 
     Raises Unavailable where the server can't be reached or isn't a ComfyUI.
     """
 
-    def __init__(self, url: str, client_id: str, ear: Ear) -> None:
+    def __init__(self, url: str, client_id: str, ear: Ear, reach: Reach, monotonic: Callable[[], float]) -> None:
         self.url = url
-        self.client = Client(url)
+        self._monotonic = monotonic
+        self.client = Client(url, headers=reach.headers, tls_verify=reach.tls_verify)
         self.engine = engine_words(self.client.system_stats())
         self.object_info: Mapping[str, Any] = self.client.object_info()
+        self.files: Files = SharedFolder(reach.shared_folder) if reach.shared_folder else self.client
+        self.hearing = Hearing()
         ear.hearing = False
-        self._socket = Socket(url, client_id, ear.tell)
+        self._socket = Socket(url, client_id, ear.tell, headers=reach.headers, tls_verify=reach.tls_verify)
         self._socket.start()
 
     @property
     def client_id(self) -> str:
-        """The id under which the socket listens now; a new one after each reconnect."""
+        """The id under which prompts are sent from now on."""
         return self._socket.client_id
+
+    def ask_again(self) -> None:
+        """Ask the server anew what it has; raises Unavailable."""
+        self.object_info = self.client.object_info()
+
+    def take_note(self, said: Any) -> None:
+        """Note what the socket says of itself, and that it says anything."""
+        if isinstance(said, Connected):
+            self.hearing.connected(self._monotonic(), said.client_id)
+        elif isinstance(said, Disconnected):
+            self.hearing.disconnected()
+        else:
+            self.hearing.heard(self._monotonic())
+
+    def heed_deafness(self) -> bool:
+        """Take a fresh client id where a change that HTTP showed was not told of; return whether that was so."""
+        if not self.hearing.deaf(self._monotonic()):
+            return False
+        self.hearing.disconnected()
+        self._socket.renew()
+        return True
 
     def close(self) -> None:
         """Leave the server; what it runs goes on there."""

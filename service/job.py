@@ -157,6 +157,10 @@ class Job:
     cancel: bool = False
     #: How many jobs were preferred to it for their models, though it was before them.
     passed: int = 0
+    #: What went wrong on servers: tries by backend after memory ran out, stalls, backends that may not have it.
+    trouble: dict[str, Any] = field(default_factory=dict)
+    #: It is queued and left alone until somebody retries it.
+    aside: bool = False
     number: int = 0
     queued_at: str | None = None
     started_at: str | None = None

@@ -1,33 +1,51 @@
-"""A lane: one backend, one thread; a queued job becomes a finished prompt there, whatever happens in between."""
+"""A lane: one backend, one thread. It keeps one prompt rendering and one queued there, whatever happens in between."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Iterator, Mapping
-from pathlib import Path
+import subprocess
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
 from typing import Any
 
-from service.comfy.folders import models_of
-from service.comfy.protocol import POST_DEADLINE_S, Errored, Run, Succeeded
-from service.comfy.socket import Disconnected
+from service.comfy.protocol import POST_DEADLINE_S
+from service.comfy.socket import Connected, Disconnected
 from service.connection import Connection, Ear, Stopped
-from service.disk_trouble import unavailable_of
+from service.dispatch import Dispatch
 from service.ending import Ending
-from service.errors import Failed, Problem, Rejected, Unavailable, cancelled_problem, error_of, internal_problem
-from service.job import Hold, Job, Render, State
+from service.errors import Unavailable
+from service.fleet import Fleet
+from service.following import Following
+from service.job import Hold, State
+from service.mishaps import Mishaps
 from service.neighbours import Publisher, Server
-from service.pursuit import STALL_S, Pursuit, Withdrawn
+from service.pursuit import Pursuit, Where, Why
 from service.register import Register
-from service.report import Report
-from service.schedule import next_of
-from service.store import ForbiddenMove, utc_now
+from service.sending import Sent
+from service.store import utc_now
+from service.timing import LEAST_PATIENCE_S, Timing
 
 LOG = logging.getLogger(__name__)
 
 _IDLE_PROBE_S = 30.0
 _BACKOFF_S = (0.5, 1.0, 2.0, 5.0, 10.0)
-#: An engine of ours that dies this often under one job is felled by that job.
-_DEATHS_JUDGED = 2
+#: A server that refuses connections for so long has lost our prompts, and isn't coming back at once.
+_REFUSED_MOVE_S = 30.0
+#: A command that restarts a server is given this long, and isn't run again for longer than that.
+_RESTART_S = 120.0
+_RESTART_GAP_S = 600.0
+
+
+@dataclass(frozen=True)
+class Habits:
+    """What a lane is told of its backend by the configuration."""
+
+    move_after_s: float = 1800.0
+    #: The least time that a render may stand still.
+    stall_s: float = LEAST_PATIENCE_S
+    restart_command: tuple[str, ...] = ()
+    #: Say why nothing new is to be sent there now: drained, outside its window; None where it may be.
+    resting: Callable[[], Hold | None] = lambda: None
 
 
 class Lane:
@@ -40,34 +58,61 @@ class Lane:
         register: Register,
         ending: Ending,
         publisher: Publisher,
+        fleet: Fleet,
+        mishaps: Mishaps,
         *,
         monotonic: Callable[[], float],
         new_client_id: Callable[[], str],
+        fallen: Callable[[str], None],
+        timing: Timing,
         paused: Callable[[], Collection[str]] = tuple,
-        stall_s: float = STALL_S,
+        habits: Habits | None = None,
     ) -> None:
         self.name = name
         self._server = server
         self._register = register
         self._store = register.store
-        self._ending = ending
         self._publisher = publisher
+        self._fleet = fleet
+        self._mishaps = mishaps
         self._monotonic = monotonic
         self._new_client_id = new_client_id
-        self._paused = paused
-        #: A render that doesn't move for this long holds: "stalled".
-        self.stall_s = stall_s
+        self._timing = timing
+        self._habits = habits or Habits()
+        #: A fixed patience in place of what was learnt.
+        self.stall_s: float | None = None
         self._ear = Ear()
+        self._at = Following(
+            name,
+            register,
+            ending,
+            publisher,
+            mishaps,
+            monotonic=monotonic,
+            patience_s=self._patience_s,
+            wedged=self._restart,
+        )
+        self._dispatch = Dispatch(
+            name,
+            server,
+            register,
+            publisher,
+            fleet,
+            self._at,
+            self._ear,
+            timing=timing,
+            monotonic=monotonic,
+            fallen=fallen,
+            paused=paused,
+            resting=self._habits.resting,
+        )
         self._connection: Connection | None = None
         self._failures = 0
-        #: How often in a row something of ours, not the server, kept a job from going on.
-        self._waits = 0
+        self._away_since_s: float | None = None
         self._life = 0
-        self._at_work: str | None = None
-        #: What is known of the prompt in work, from one connection to the next.
-        self._runs: dict[str, Run] = {}
-        #: Newest /object_info of this backend, for preflight before a job is queued.
-        self.object_info: Mapping[str, Any] | None = None
+        #: Something may have become possible: take stock before waiting again.
+        self._stir = True
+        self._restarted_s: float | None = None
         #: Why the backend is away, or None while it answers.
         self.trouble: Unavailable | None = None
 
@@ -77,6 +122,7 @@ class Lane:
 
     def stop(self) -> None:
         """Ask the lane to end; what it was doing is found again at the next start."""
+        self._dispatch.stop()
         self._ear.stop()
 
     def run(self) -> None:
@@ -84,7 +130,7 @@ class Lane:
         try:
             while True:
                 try:
-                    self._work(self._connect())
+                    self._step(self._connect())
                 except Unavailable as away:
                     self._back_off(away)
         except Stopped:
@@ -97,21 +143,21 @@ class Lane:
     def _connect(self) -> Connection:
         url = self._server.url()
         if self._server.life != self._life:
-            if self._life:
-                self._count_death()
+            for pursuit in self._at.pursuits.values() if self._life else ():
+                # The engine of ours was started anew, so it died.
+                pursuit.refused()
             self._life = self._server.life
         if self._connection and self._connection.url == url:
-            self._connection.client.system_stats()
-        else:
-            self._disconnect()
-            self._connection = Connection(url, self._new_client_id(), self._ear)
-            self.object_info = self._connection.object_info
-            # Holds of an earlier life as well: nobody else would take them away.
-            self._register.hold_queued(None)
+            return self._connection
+        self._disconnect()
+        self._connection = Connection(url, self._new_client_id(), self._ear, self._server.reach(), self._monotonic)
         if self._failures:
             LOG.info("%s answers again", self.name)
         self._failures = 0
-        self.trouble = None
+        self._away_since_s = self.trouble = None
+        self._stir = True
+        self._at.look_now()
+        self._fleet.answers(self.name, self._connection.object_info)
         return self._connection
 
     def _disconnect(self) -> None:
@@ -123,169 +169,165 @@ class Lane:
         # Whoever stops takes the engine of ours away too; that is no news for anybody.
         self._ear.rest(0)
         self.trouble = away
-        for run in self._runs.values() if away.refused else ():
-            run.refused(self._monotonic())
+        now = self._monotonic()
+        self._away_since_s = now if self._away_since_s is None else self._away_since_s
         # A server that comes back may be another one: what it can do is asked anew, under a client id of its own.
         self._disconnect()
         hold = Hold(away.code, away.title, away.fix, utc_now())
-        self._register.hold_queued(hold)
-        busy = self._publisher.busy()
-        for job_id in self._store.running_on(self.name):
-            if job_id in busy:
-                continue
-            if away.refused and self._store.asked_to_cancel(job_id):
-                # Its process is gone, and with it the prompt.
-                self._cancel(job_id)
-            else:
-                self._register.hold(job_id, hold)
+        self._fleet.is_away(self.name, hold)
+        self._store.note_backend(self.name, {"answers": False, "why": f"{away.title} {away.fix}"})
+        self._at.heed()
+        for pursuit in list(self._at.pursuits.values()):
+            if away.refused:
+                pursuit.refused()
+            self._leave(pursuit, hold, refused=away.refused, away_s=now - self._away_since_s)
+        self._hold_left_behind(hold)
         LOG.log(logging.DEBUG if self._failures else logging.WARNING, "%s: %s", self.name, away)
         wait_s = _BACKOFF_S[min(self._failures, len(_BACKOFF_S) - 1)]
         self._failures += 1
         self._ear.rest(wait_s)
 
+    def _leave(self, pursuit: Pursuit, hold: Hold, *, refused: bool, away_s: float) -> None:
+        """See to a job whose backend is away: it is cancelled, moves on, or holds."""
+        with self._at.judging(pursuit):
+            if pursuit.where is Where.SENDING:
+                # How that went is told in a moment.
+                return
+            if pursuit.why is Why.CANCELLED and (refused or pursuit.where is Where.HERE):
+                # Its process is gone, and with it the prompt.
+                self._at.cancel(pursuit)
+            elif pursuit.where is Where.HERE:
+                self._at.drop(pursuit)
+                self._mishaps.requeue(pursuit.job.id, again=False)
+            elif away_s >= (_REFUSED_MOVE_S if refused else self._habits.move_after_s) and self._mishaps.move_on(
+                self.name, pursuit, sure=refused
+            ):
+                self._at.drop(pursuit)
+            else:
+                self._register.hold(pursuit.job.id, hold)
+
+    def _hold_left_behind(self, hold: Hold) -> None:
+        """What an earlier life sent here, or what publishing gave back, waits for the backend too."""
+        busy = self._publisher.busy()
+        for job_id in self._store.running_on(self.name):
+            if job_id not in busy and job_id not in self._at.pursuits:
+                self._register.hold(job_id, hold)
+
+    def _restart(self) -> None:
+        """Run the operator's command that restarts the server, where there is one; not twice within ten minutes."""
+        now = self._monotonic()
+        if not self._habits.restart_command or (
+            self._restarted_s is not None and now - self._restarted_s < _RESTART_GAP_S
+        ):
+            return
+        self._restarted_s = now
+        LOG.warning("%s renders nothing and lets go of nothing: its restart command is run", self.name)
+        self._dispatch.beside(_run_command, self.name, self._habits.restart_command)
+
     # its jobs --------------------------------------------------------------------------------------------------------
 
-    def _work(self, connection: Connection) -> None:
-        job = self._left_running() or self._next_queued()
-        if job is None:
-            self._rest()
-        elif job.state is State.RUNNING or self._may_send():
-            self._judge(job, connection)
+    def _step(self, connection: Connection) -> None:
+        if self._stir:
+            self._stir = False
+            self._at.heed()
+            self._dispatch.send_lost(connection)
+            self._take_up(connection)
+            self._dispatch.fill(connection)
+            self._tell(connection)
+        if not self._at.pursuits:
+            self._rest(connection)
+        elif due_s := self._at.due_s():
+            self._take_in(self._ear.listen(due_s), connection)
+        else:
+            self._at.look(connection)
+            self._fleet.works(self.name, len(self._at.pursuits))
+            self._stir = True
 
-    def _left_running(self) -> Job | None:
-        """Return a running job of this backend that nobody works on: its prompt may be in the server already."""
+    def _tell(self, connection: Connection) -> None:
+        """Say what there is at the backend, for whoever asks with a command."""
+        rendering = [job_id for job_id, pursuit in self._at.pursuits.items() if pursuit.rendering]
+        facts = {
+            "answers": True,
+            "engine": connection.engine,
+            "running": rendering,
+            "queued": [job_id for job_id in self._at.pursuits if job_id not in rendering],
+            "others_running": self._at.others_running,
+            "others_queued": self._at.others_pending,
+        }
+        self._store.note_backend(self.name, facts)
+
+    def _patience_s(self, pursuit: Pursuit) -> float:
+        if self.stall_s is not None:
+            return self.stall_s
+        if not pursuit.run.started:
+            # It is said to run and no node has begun: the server's worker is dead.
+            return self._habits.stall_s
+        return max(self._habits.stall_s, self._timing.patience_s(pursuit.job, pursuit.render, pursuit.node))
+
+    def _take_in(self, said: Any, connection: Connection) -> None:
+        """Take in what was said: a frame, how sending went, or that something changed."""
+        if isinstance(said, Sent):
+            self._stir = True
+            self._dispatch.note_sent(said, connection)
+        elif isinstance(said, Connected | Disconnected):
+            connection.take_note(said)
+            self._at.miss()
+            self._at.look_now()
+        elif isinstance(said, str | bytes):
+            connection.take_note(said)
+            if self._at.hear(said):
+                self._at.look_now()
+        else:
+            self._stir = True
+            if any(self._store.asked_to_cancel(job_id) for job_id in self._at.pursuits):
+                self._at.look_now()
+
+    def _rest(self, connection: Connection) -> None:
+        """Wait for a job, at most until the next probe; frames of other people's prompts are heard and dropped."""
+        until_s = self._monotonic() + min(self._dispatch.next_send_s() or _IDLE_PROBE_S, _IDLE_PROBE_S)
+        while not self._stir and (left_s := until_s - self._monotonic()) > 0:
+            said = self._ear.listen(left_s)
+            if said is None and self._monotonic() >= until_s:
+                break
+            self._take_in(said, connection)
+            if isinstance(said, Disconnected):
+                break
+        self._stir = True
+        if self._monotonic() >= until_s:
+            connection.client.system_stats()
+
+    def _take_up(self, connection: Connection) -> None:
+        """Follow the running jobs of this backend that nobody works on: the server may have their prompts already."""
         # Asked before the states: a job that ends meanwhile must not look like one that nobody works on.
         busy = self._publisher.busy()
-        left = (job_id for job_id in self._store.running_on(self.name) if job_id not in busy)
-        return next((job for job_id in left if (job := self._store.get(job_id)) and job.state is State.RUNNING), None)
+        for job_id in self._store.running_on(self.name):
+            if job_id in busy or job_id in self._at.pursuits:
+                continue
+            job = self._store.get(job_id)
+            if job is None or job.state is not State.RUNNING:
+                continue
+            job = self._register.change(job_id, engine=connection.engine, hold=None)
+            render = self._dispatch.planned(job)
+            pursuit = self._dispatch.pursue(job, render, Where.SENT)
+            self._at.look_now()
+            if self._server.embedded and not self._dispatch.was_sent_here(pursuit.prompt_id):
+                # It was sent to an engine that has died since, with the daemon's earlier life or by itself.
+                pursuit.run.posted(self._monotonic() - POST_DEADLINE_S)
+                pursuit.refused()
+            try:
+                published = self._publisher.published(job)
+            except Unavailable as away:
+                # The outbox is offline: whether the result lies there, nobody can tell now.
+                self._register.hold(job_id, Hold(away.code, away.title, away.fix, utc_now()))
+                continue
+            if published:
+                # An earlier life got as far as the outbox; what is left needs no server.
+                self._at.drop(pursuit)
+                self._publisher.publish(job, render, (), connection.client)
 
-    def _next_queued(self) -> Job | None:
-        paused = self._paused()
-        tasks = [] if "" in paused else [task for task in self._store.queued_tasks() if task not in paused]
-        turn = next_of(self._store.heads(tasks), self._store.last_started(tasks))
-        return self._store.get(turn.id) if turn else None
 
-    def _may_send(self) -> bool:
-        """Return whether what is sent now can be screened; where not, everything that is queued holds for a while."""
-        try:
-            self._publisher.ready()
-        except Unavailable as missing:
-            # Whoever stops takes the screens away too; that is no news for anybody.
-            self._ear.rest(0)
-            self._register.hold_queued(Hold(missing.code, missing.title, missing.fix, utc_now()))
-            LOG.log(logging.DEBUG if self._waits else logging.WARNING, "%s: %s", self.name, missing)
-            self._wait()
-            return False
-        if self._waits:
-            self._waits = 0
-            self._register.hold_queued(None)
-        return True
-
-    def _wait(self) -> None:
-        wait_s = _BACKOFF_S[min(self._waits, len(_BACKOFF_S) - 1)]
-        self._waits += 1
-        self._ear.rest(wait_s)
-
-    def _files(self, job: Job, render: Render) -> Iterator[tuple[str, Path]]:
-        # Asked before each sending, the second one after a loss too.
-        self._publisher.ready()
-        return self._publisher.files(job, render)
-
-    def _rest(self) -> None:
-        """Wait for a job, at most until the next probe; frames of other people's prompts are heard and dropped."""
-        until_s = self._monotonic() + _IDLE_PROBE_S
-        while (left_s := until_s - self._monotonic()) > 0:
-            said = self._ear.listen(left_s)
-            if said is None or isinstance(said, Disconnected):
-                return
-
-    def _judge(self, job: Job, connection: Connection) -> None:
-        """Walk a job to its verdict; trouble has an owner, so each kind goes to its own."""
-        self._at_work = job.id
-        try:
-            self._walk(job, connection)
-        except (Stopped, Unavailable):
-            raise
-        except Rejected as refused:
-            self._fail(job, *refused.problems)
-        except Failed as failed:
-            self._fail(job, failed.problem)
-        except ForbiddenMove as moved:
-            LOG.info("%s: %s; left as it is", job.name, moved)
-        except OSError as trouble:
-            # A disk or share of ours; the server has no part in it and keeps its connection.
-            away = unavailable_of(trouble)
-            LOG.warning("%s: %s", job.name, away)
-            self._register.hold(job.id, Hold(away.code, away.title, away.fix, utc_now()))
-            self._wait()
-        except Exception:  # a fault of ours fails the job, never the daemon
-            LOG.exception("%s: a fault in Reeldrop while rendering it", job.name)
-            self._fail(job, internal_problem("rendering it"))
-        self._at_work = None
-
-    def _walk(self, job: Job, connection: Connection) -> None:
-        render = self._store.render(job.id)
-        assert render is not None, f"{job.name} was queued without a plan"
-        sent_before = job.state is State.RUNNING
-        if sent_before:
-            job = self._register.change(job.id, engine=connection.engine, hold=None)
-        else:
-            # Saved before anything is sent: after a crash the prompt is looked for under this id.
-            engine = connection.engine
-            known = {"backend": self.name, "engine": engine, "models": models_of(render.graph)}
-            job = self._register.move(job.id, State.RUNNING, stage="sending", **known)
-        if sent_before and self._publisher.published(job):
-            # An earlier life got as far as the outbox; what is left needs no server.
-            self._publisher.publish(job, render, (), connection.client)
-            return
-        pursuit = Pursuit(
-            connection,
-            self._ear,
-            lambda: self._files(job, render),
-            Report(self._register, self._publisher.preview, job, self._monotonic, self._server.embedded),
-            self._monotonic,
-            self.stall_s,
-            cancelled=lambda: self._store.asked_to_cancel(job.id),
-        )
-        verdict = pursuit.run(job, render, self._run_of(render, sent_before=sent_before), sent_before=sent_before)
-        if isinstance(verdict, Withdrawn) or self._store.asked_to_cancel(job.id):
-            self._cancel(job.id)
-        elif isinstance(verdict, Succeeded):
-            self._publisher.publish(job, render, verdict.outputs, connection.client)
-        elif isinstance(verdict, Errored):
-            self._fail(job, verdict.problem)
-        else:
-            title = "Somebody interrupted the render at ComfyUI."
-            self._fail(job, Problem("interrupted", title, "Drop it again to render it."))
-
-    def _run_of(self, render: Render, *, sent_before: bool) -> Run:
-        """Return what we know of a prompt; what was heard before the connection broke counts after it too."""
-        if render.prompt_id not in self._runs:
-            run = Run(render.prompt_id, render.graph, render.weights, output_node=render.output_node)
-            if sent_before and self._server.embedded:
-                # Whoever sent it in an earlier life sent it to an engine that died with that life.
-                run.posted(self._monotonic() - POST_DEADLINE_S)
-                run.refused(self._monotonic())
-            self._runs = {render.prompt_id: run}
-        return self._runs[render.prompt_id]
-
-    def _count_death(self) -> None:
-        """The engine of ours was started anew, so it died under the job in work, if there was one."""
-        for run in self._runs.values():
-            run.refused(self._monotonic())
-        job = self._store.get(self._at_work) if self._at_work else None
-        if job is None or job.state is not State.RUNNING:
-            return
-        deaths = self._store.change(job.id, server_deaths=job.server_deaths + 1).server_deaths
-        if deaths >= _DEATHS_JUDGED:
-            title = f"The engine died {deaths} times while it rendered this job."
-            self._fail(job, Problem("engine_died", title, "Ask for fewer frames or a smaller size, then retry."))
-
-    def _cancel(self, job_id: str) -> None:
-        job = self._store.get(job_id)
-        if job is not None:
-            self._publisher.forget(job)
-            self._ending.end(job_id, State.CANCELLED, error=error_of([cancelled_problem()]))
-
-    def _fail(self, job: Job, *problems: Problem) -> None:
-        self._ending.end(job.id, State.FAILED, error=error_of(problems))
+def _run_command(name: str, command: tuple[str, ...]) -> None:
+    try:
+        subprocess.run(command, timeout=_RESTART_S, check=True, stdin=subprocess.DEVNULL, capture_output=True)
+    except (OSError, subprocess.SubprocessError) as trouble:
+        LOG.warning("%s: its restart command failed: %s", name, trouble)

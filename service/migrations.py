@@ -113,6 +113,16 @@ def consent_given(database: Database) -> None:
     database.execute("CREATE INDEX jobs_consent ON jobs (workflow) WHERE consent IS NOT NULL")
 
 
+@MIGRATIONS()
+def server_troubles(database: Database) -> None:
+    """Remember what went wrong on servers, which jobs are set aside, and what may still run somewhere unwanted."""
+    database.execute("ALTER TABLE jobs ADD COLUMN trouble TEXT NOT NULL DEFAULT '{}'")
+    database.execute("ALTER TABLE jobs ADD COLUMN aside INTEGER NOT NULL DEFAULT 0")
+    database.execute(
+        "CREATE TABLE strays (backend TEXT NOT NULL, prompt_id TEXT NOT NULL, PRIMARY KEY (backend, prompt_id)) STRICT"
+    )
+
+
 def folded(task: str, grouping: str, name: str) -> str:
     """Return what two outbox names share when they clash, folders and all."""
     return fold("/".join(part for part in (task, grouping, name) if part))

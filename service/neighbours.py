@@ -9,6 +9,7 @@ from typing import Protocol
 from service.comfy.client import Client
 from service.comfy.protocol import OutputFile
 from service.job import Job, Render
+from service.servers import Reach
 
 
 class Server(Protocol):
@@ -24,6 +25,9 @@ class Server(Protocol):
 
     def url(self) -> str:
         """Return the base URL; raises Unavailable while there is none."""
+
+    def reach(self) -> Reach:
+        """Return how it is spoken to; raises Unavailable where that can't be told now."""
 
 
 class Publisher(Protocol):

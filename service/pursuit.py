@@ -1,56 +1,35 @@
-"""Pursuit: one prompt from its upload to its verdict, on one connection to one server."""
+"""Pursuit: one prompt on its way from our disk to its verdict. It acts on nothing by itself: its lane does, by it."""
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from enum import Enum
 from typing import Any
 
-from service import guard
-from service.comfy import preflight
-from service.comfy.client import Client
-from service.comfy.protocol import AskHistory, Errored, Interrupted, Lost, Run, StillPending, StillRunning, Succeeded
-from service.comfy.protocol import Event as RunEvent
-from service.comfy.socket import Connected, Disconnected
-from service.connection import Connection, Ear
-from service.errors import Rejected, Unavailable
+from service.comfy.protocol import AskHistory, Event, Run, StillPending, StillRunning, Verdict
 from service.job import Job, Render
 
-LOG = logging.getLogger(__name__)
-
-#: With a socket that hears, looks are only the net below it; without one they are all that there is.
-_LOOK_HEARING_S = 2.0
-_LOOK_DEAF_S = 0.5
 #: After "it is over" history may lag: up to 0.35 s were measured (docs/comfyui.md).
-_LOOK_ENDING_S = 0.02
 _QUICK_LOOKS = 25
-
 #: A server is asked to let go of a prompt again after these; a render stops at its next step or node.
 _WITHDRAW_GAPS_S = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0)
-#: From here on somebody is told that the server takes its time: a long node can't be stopped in its middle.
-_WITHDRAW_PATIENCE_S = 15.0
-
-#: A prompt that is said to run and doesn't move for this long is said to stand still.
-STALL_S = 600.0
 
 
-@dataclass(frozen=True)
-class Withdrawn:
-    """Somebody asked to cancel the job, and the server has let go of its prompt."""
+class Why(Enum):
+    """Why a prompt is asked back from its server."""
+
+    CANCELLED = "somebody asked to cancel its job"
+    RETURNED = "another job goes first, or its backend is drained"
+    STALLED = "it has stood still for too long"
 
 
-@dataclass(frozen=True)
-class Lingering:
-    """The server is asked to let go of a prompt, and hasn't yet."""
+class Where(Enum):
+    """Where a prompt is, as far as we know."""
 
-
-class _CancelledError(Exception):
-    """Somebody asked to cancel the job."""
-
-
-Verdict = Succeeded | Errored | Interrupted | Withdrawn
+    HERE = "nothing was sent in this life of the server"
+    SENDING = "it is being uploaded and sent"
+    SENT = "the server may have it"
 
 
 @dataclass(frozen=True)
@@ -61,209 +40,189 @@ class Stalled:
 
 
 @dataclass(frozen=True)
+class Lingering:
+    """The server is asked to let go of a prompt, and hasn't yet."""
+
+
+@dataclass(frozen=True)
 class Moved:
     """What was said to stand still goes on after all."""
 
 
-class Standstill:
-    """Judges whether a running prompt moves; time in which progress can't be heard counts half."""
+News = Event | Stalled | Moved | Lingering
 
-    def __init__(self, limit_s: float) -> None:
-        self._limit_s = limit_s
+
+class Standstill:
+    """Judges whether a running prompt moves; only time in which its progress can be heard counts."""
+
+    def __init__(self) -> None:
         self._seen: object = None
         self._looked_s: float | None = None
-        self._quiet_s = 0.0
+        #: For how long nothing has moved that we would have heard of.
+        self.quiet_s = 0.0
 
     def move(self) -> None:
         """Note a sign of life."""
-        self._quiet_s, self._looked_s = 0.0, None
+        self.quiet_s, self._looked_s = 0.0, None
 
-    def look(self, now_s: float, seen: object, *, hears: bool) -> bool:
-        """Given what a look found on the caller's monotonic clock, return whether the prompt stands still."""
+    def look(self, now_s: float, seen: object, *, hears: bool) -> float:
+        """Given what a look found on the caller's monotonic clock, return for how long the prompt has stood still."""
         if seen != self._seen or self._looked_s is None:
-            self._seen, self._quiet_s = seen, 0.0
-        else:
-            self._quiet_s += (now_s - self._looked_s) * (1.0 if hears else 0.5)
+            self._seen, self.quiet_s = seen, 0.0
+        elif hears:
+            self.quiet_s += now_s - self._looked_s
         self._looked_s = now_s
-        return self._quiet_s >= self._limit_s
+        return self.quiet_s
 
 
 class Pursuit:
-    """Sends a prompt where that is needed and follows it; `report` gets what the server says of it on the way."""
+    """One job's prompt at one server: what was sent, what was heard, what is wanted of it now."""
 
     def __init__(
         self,
-        connection: Connection,
-        ear: Ear,
-        files: Callable[[], Iterable[tuple[str, Path]]],
-        report: Callable[[RunEvent | Stalled | Moved | Lingering], None],
+        job: Job,
+        render: Render,
+        run: Run,
+        report: Callable[[News], None],
         monotonic: Callable[[], float],
-        stall_s: float = STALL_S,
         *,
-        cancelled: Callable[[], bool] = lambda: False,
+        where: Where,
+        succeeded: Callable[[], None] = lambda: None,
     ) -> None:
-        self._connection = connection
-        self._ear = ear
-        self._files = files
-        self._report = report
+        """`report` gets what the server says of it on the way, `succeeded` is called when it has ended well there."""
+        self.job = job
+        self.render = render
+        self.run = run
+        self.report = report
         self._monotonic = monotonic
-        self._cancelled = cancelled
-        #: Whether our prompt may be at the server, and whether the server is known to have taken it.
-        self._may_be_there = self._was_taken = False
-        self._quick_looks = 0
-        self._stall_s = stall_s
-        self._standstill = Standstill(stall_s)
+        self.succeeded = succeeded
+        self.where = where
+        #: The client id that our prompt was sent under, as far as this life of ours has sent it.
+        self.sent_as: str | None = None
+        self.posted_s = 0.0
+        #: Whether this life of ours has seen the server have the prompt, and render it.
+        self.was_taken = self.was_running = False
+        #: Whether the newest look found it rendering.
+        self.rendering = False
+        self.why: Why | None = None
+        self._asked_since_s = 0.0
+        self._asked_next_s = 0.0
+        self._asked_times = 0
+        self._told_lingering = False
+        self.standstill = Standstill()
         self._stalled = False
-        #: The client id that our prompt was sent under, as far as this connection has sent it.
-        self._sent_as: str | None = None
+        self.quick_looks = 0
+        #: The newest look found it nowhere, which is no proof yet.
+        self._missing = False
 
-    def run(self, job: Job, render: Render, run: Run, *, sent_before: bool) -> Verdict:
-        """
-        Return what became of a prompt; where its job is cancelled, once the server has let go of it.
+    @property
+    def prompt_id(self) -> str:
+        """The id under which the server knows it."""
+        return self.render.prompt_id
 
-        Raises Rejected (preflight), Unavailable (the server is gone), Stopped.
-        """
-        self._may_be_there = sent_before
-        try:
-            verdict = self._follow(run) if sent_before else Lost()
-            while isinstance(verdict, Lost):
-                self._may_be_there = False
-                self._send(job, render, run)
-                verdict = self._follow(run)
-        except _CancelledError:
-            if self._may_be_there:
-                self._withdraw(run)
-            return Withdrawn()
-        return verdict
+    # sending ---------------------------------------------------------------------------------------------------------
 
-    def _heed(self) -> None:
-        if self._cancelled():
-            raise _CancelledError
+    def posted(self, client_id: str) -> None:
+        """A POST /prompt begins now: the server may have the prompt from now on."""
+        self.posted_s = self._monotonic()
+        self.run.posted(self.posted_s)
+        self.sent_as = client_id
+        self.standstill.move()
+        self.rendering = self.was_taken = self.was_running = False
 
-    def _withdraw(self, run: Run) -> None:
-        """Have the server let go of a prompt, whether it waits or runs, and return once it has."""
-        client = self._connection.client
-        began_s, told, tries = self._monotonic(), False, 0
-        while True:
-            looked_s = self._monotonic()
-            waiting = client.queue()
-            # Each acts on our prompt alone; one that moves on in between is caught by the next look.
-            if run.prompt_id in waiting.pending:
-                client.delete(run.prompt_id)
-                self._was_taken = True
-            elif run.prompt_id in waiting.running:
-                client.interrupt(run.prompt_id)
-                self._was_taken = True
-            elif self._was_taken or self._is_over(run, looked_s):
-                return
-            if not told and self._monotonic() - began_s > _WITHDRAW_PATIENCE_S:
-                told = True
-                self._report(Lingering())
-            self._ear.drain(_WITHDRAW_GAPS_S[min(tries, len(_WITHDRAW_GAPS_S) - 1)])
-            tries += 1
+    def refused(self) -> None:
+        """The server's process is gone, and all that it knew with it."""
+        self.run.refused(self._monotonic())
+        self.rendering = False
 
-    def _is_over(self, run: Run, looked_s: float) -> bool:
-        """Tell whether a prompt that is in no queue can't come into one any more: our own POST may be on its way."""
-        entry = self._connection.client.history(run.prompt_id)
-        return run.reconcile(False, False, entry, now_s=looked_s) is not None  # noqa: FBT003  as in _look
+    # what is heard ---------------------------------------------------------------------------------------------------
 
-    def _send(self, job: Job, render: Render, run: Run) -> None:
-        references = {each["reference"] for each in render.uploads}
-        known = self._connection.object_info
-        # The job may have been queued before any server had said what its classes give out.
-        problems = guard.check_graph(render.graph, references, guard.outputs_of(known), consent=job.consent is not None)
-        problems = problems or preflight.check(render.graph, known, uploads=references)
-        if problems:
-            raise Rejected(*problems)
-        client = self._connection.client
-        self._heed()
-        for reference, path in self._files():
-            upload(client, reference, path)
-            self._heed()
-        run.posted(self._monotonic())
-        self._sent_as = self._connection.client_id
-        self._standstill.move()
-        self._may_be_there, self._was_taken = True, False
-        try:
-            client.submit(render.prompt_id, render.graph, self._sent_as)
-            self._was_taken = True
-        except Unavailable as lost:
-            if lost.refused:
-                raise
-            # The answer is lost, the prompt perhaps not: following looks before anything is sent again.
-            LOG.info("%s: no answer to its prompt (%s); looking for it", job.name, lost.title)
-
-    def _follow(self, run: Run) -> Verdict | Lost:
-        look_s = self._monotonic()
-        while True:
-            now = self._monotonic()
-            if now < look_s:
-                said = self._ear.listen(look_s - now)
-                if said is None:
-                    self._heed()
-                elif self._tell(run, said):
-                    look_s = now
-                continue
-            self._heed()
-            verdict = self._look(run)
-            if isinstance(verdict, Succeeded | Errored | Interrupted | Lost):
-                return verdict
-            if isinstance(verdict, StillPending | StillRunning):
-                self._report(run.standing(verdict))
-                self._watch(run, verdict)
-            look_s = self._monotonic() + self._gap_s(run, verdict)
-
-    def _watch(self, run: Run, verdict: StillPending | StillRunning) -> None:
-        """Say that a prompt stands still, or goes on after all: HTTP may answer while nothing runs any more."""
-        if isinstance(verdict, StillPending):
-            self._standstill.move()
-        hears = self._ear.hearing and self._sent_as == self._connection.client_id
-        stalled = self._standstill.look(self._monotonic(), run.standing(verdict), hears=hears)
-        if stalled != self._stalled:
-            self._stalled = stalled
-            self._report(Stalled(self._stall_s) if stalled else Moved())
-
-    def _look(self, run: Run) -> Verdict | Lost | StillPending | StillRunning | None:
-        client = self._connection.client
-        began_s = self._monotonic()
-        try:
-            waiting = client.queue()
-            pending, running = run.prompt_id in waiting.pending, run.prompt_id in waiting.running
-            # Queue before history: a prompt only ever moves from the first to the second.
-            entry = None if pending or running else client.history(run.prompt_id)
-        except Unavailable as away:
-            if away.refused:
-                run.refused(self._monotonic())
-            raise
-        return run.reconcile(pending, running, entry, now_s=began_s)
-
-    def _gap_s(self, run: Run, verdict: object) -> float:
-        if verdict is None and run.look_again_s is not None:
-            return max(0.05, min(run.look_again_s - self._monotonic(), _LOOK_DEAF_S))
-        if self._quick_looks:
-            self._quick_looks -= 1
-            return _LOOK_ENDING_S
-        return _LOOK_HEARING_S if self._ear.hearing else _LOOK_DEAF_S
-
-    def _tell(self, run: Run, said: Any) -> bool:
+    def hear(self, frame: str | bytes) -> bool:
         """Pass on what a frame means; return True where it is time to look."""
-        if isinstance(said, Connected | Disconnected):
-            return True
         asked = False
-        for event in run.hear(said) if isinstance(said, str | bytes) else ():
+        for event in self.run.hear(frame):
             if isinstance(event, AskHistory):
-                self._quick_looks = _QUICK_LOOKS
-                asked = True
+                self.quick_looks, asked = _QUICK_LOOKS, True
             else:
-                self._standstill.move()
-                self._report(event)
+                self.standstill.move()
+                self.report(event)
+        if self.run.started and not self.rendering and self.where is Where.SENT and not asked:
+            self.rendering = self.was_running = self.was_taken = True
+            return True
         return asked
 
+    # what a look finds -----------------------------------------------------------------------------------------------
 
-def upload(client: Client, reference: str, path: Path) -> None:
-    """Upload a file under the very reference that the graph names; raises Unavailable where the server renamed it."""
-    subfolder, _, name = reference.removesuffix(" [temp]").rpartition("/")
-    got = client.upload(path, name, subfolder)
-    if got != reference:
-        title = f"The server stored {reference} as {got}."
-        raise Unavailable("upload_renamed", title, "Restart ComfyUI, so that it clears its temp folder.")
+    def judge(
+        self, *, pending: bool, running: bool, entry: Mapping[str, Any] | None, began_s: float, hears: bool
+    ) -> Verdict | None:
+        """Given one answered look (queue, then history), return what became of the prompt; see Run.reconcile."""
+        verdict = self.run.reconcile(pending, running, entry, now_s=began_s)
+        self.rendering, self._missing = isinstance(verdict, StillRunning), verdict is None
+        if isinstance(verdict, StillPending | StillRunning):
+            self.was_taken = True
+            self.was_running = self.was_running or self.rendering
+            standing = self.run.standing(verdict)
+            self.report(standing)
+            if isinstance(verdict, StillPending):
+                self.standstill.move()
+            self.standstill.look(self._monotonic(), standing, hears=hears)
+        return verdict
+
+    def stands_still(self, patience_s: float) -> bool:
+        """Return whether a rendering prompt has stood still for longer than that; says so once, and once it moves."""
+        stalled = self.rendering and self.standstill.quiet_s >= patience_s
+        if stalled != self._stalled:
+            self._stalled = stalled
+            self.report(Stalled(patience_s) if stalled else Moved())
+        return stalled
+
+    @property
+    def node(self) -> str | None:
+        """The node that was last heard to run."""
+        return self.run.current
+
+    # asking it back --------------------------------------------------------------------------------------------------
+
+    def ask_back(self, why: Why) -> None:
+        """Want the prompt away from its server; being cancelled goes before every other reason."""
+        if self.why is Why.CANCELLED or self.why is why:
+            return
+        self.why = why
+        self._asked_since_s = self._asked_next_s = self._monotonic()
+        self._asked_times, self._told_lingering = 0, False
+
+    def keep(self) -> None:
+        """Want it no longer away."""
+        self.why = None
+
+    @property
+    def asked_for_s(self) -> float:
+        """For how long it has been asked back."""
+        return self._monotonic() - self._asked_since_s if self.why else 0.0
+
+    def ask_due(self) -> bool:
+        """Return whether it is time to ask the server (again) to let go; the gaps grow."""
+        if self.why is None or self._monotonic() < self._asked_next_s:
+            return False
+        gap_s = _WITHDRAW_GAPS_S[min(self._asked_times, len(_WITHDRAW_GAPS_S) - 1)]
+        self._asked_times += 1
+        self._asked_next_s = self._monotonic() + gap_s
+        return True
+
+    def linger(self, patience_s: float) -> None:
+        """Say once that the server takes its time to let go."""
+        if not self._told_lingering and self.asked_for_s > patience_s:
+            self._told_lingering = True
+            self.report(Lingering())
+
+    def next_look_s(self, *, hears: bool, hearing_s: float, deaf_s: float, ending_s: float) -> float:
+        """Return in how many seconds the server is to be asked about it again."""
+        if self.why is not None:
+            return max(0.02, self._asked_next_s - self._monotonic())
+        if self._missing and self.run.look_again_s is not None:
+            return max(0.05, min(self.run.look_again_s - self._monotonic(), deaf_s))
+        if self.quick_looks:
+            self.quick_looks -= 1
+            return ending_s
+        return hearing_s if hears else deaf_s

@@ -68,6 +68,8 @@ class Retrial:
             raise unavailable_of(trouble) from trouble
 
     def _retry(self, meant: Job) -> str:
+        if aside := [job for job in self._store.of_drop(meant.drop) if job.aside and meant.id in (job.id, job.batch)]:
+            return self._take_up_again(meant, aside)
         jobs = self._jobs(meant)
         drop = self._store.drop(meant.drop)
         assert drop is not None
@@ -84,6 +86,12 @@ class Retrial:
         what = _path(meant) if len(jobs) == 1 else f"{len(jobs)} jobs of {_path(meant)}"
         attempt = f" as attempt {jobs[0].attempt + 1}" if len(jobs) == 1 else ""
         return f"{what} {'goes' if len(jobs) == 1 else 'go'} back to the queue{attempt}{looked_at}."
+
+    def _take_up_again(self, meant: Job, aside: Sequence[Job]) -> str:
+        for job in aside:
+            self._register.change(job.id, aside=False, hold=None, trouble={}, server_deaths=0)
+        self._queued()
+        return f"{_path(meant)} is no longer set aside; it is tried again as it is."
 
     def resume(self, claim: Claim) -> bool:
         """Go on with a retry that an earlier life began; return False where the claim speaks of none that is left."""

@@ -10,7 +10,7 @@ from typing import Any
 from service.job import Drop, Expected, Hold, Job, Render, State
 
 COLUMNS = tuple(column.name for column in fields(Job))
-JSON_COLUMNS = frozenset({"settings", "adjusted", "inputs", "outputs", "warnings", "error", "models", "consent"})
+JSON_COLUMNS = frozenset({"settings", "adjusted", "inputs", "outputs", "warnings", "error", "models", "consent", "trouble"})
 
 
 #: Made once: json.dumps makes an encoder anew for each value where anything is asked of it.
@@ -59,6 +59,7 @@ def job_of(row: sqlite3.Row) -> Job:
     values["hold"] = Hold(**json.loads(values["hold"])) if values["hold"] else None
     values["state"] = State(values["state"])
     values["cancel"] = bool(values["cancel"])
+    values["aside"] = bool(values["aside"])
     return Job(**values)
 
 

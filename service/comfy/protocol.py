@@ -204,6 +204,16 @@ class Run:
         self._timed = None
         return (NodeEnded(node),)
 
+    @property
+    def started(self) -> bool:
+        """Whether the server was heard to have begun with the prompt since it was sent."""
+        return self._started
+
+    @property
+    def current(self) -> str | None:
+        """The node that was last heard to be at work."""
+        return self._current
+
     def miss(self) -> None:
         """Frames may have been missed, as when the socket broke: the node in work isn't timed."""
         self._timed = None

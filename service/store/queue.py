@@ -48,10 +48,10 @@ class Queue(Jobs, Turns):
         return found
 
     def next_queued(self, limit: int) -> list[Job]:
-        """Return so many queued jobs, the next ones first, but for what a pause or its group's failures hold."""
+        """Return so many queued jobs, the next ones first, but for what is paused, set aside or fails alike."""
         found = []
         tasks = self.queued_tasks()
-        statement = f"""{TURN} WHERE {QUEUED} AND task = ?
+        statement = f"""{TURN} WHERE {QUEUED} AND task = ? AND aside = 0
                         AND coalesce(json_extract(hold, '$.code'), '') NOT IN {_OF_ITS_OWN}
                         ORDER BY priority DESC, number LIMIT ?"""
         for task in tasks:

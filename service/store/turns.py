@@ -28,8 +28,8 @@ _COHORTS = f"""WITH RECURSIVE cohorts (cohort) AS (
     UNION ALL SELECT (SELECT min({COHORT}) FROM jobs WHERE {QUEUED} AND task = :task AND {COHORT} > cohorts.cohort)
               FROM cohorts WHERE cohorts.cohort IS NOT NULL)
     SELECT cohort FROM cohorts WHERE cohort IS NOT NULL"""
-_OF_TASK = f"{TURN} WHERE {QUEUED} AND task = ? AND cancel = 0 ORDER BY priority DESC, number LIMIT ?"
-_OF_COHORT = f"""{TURN} WHERE {QUEUED} AND task = ? AND {COHORT} = ? AND cancel = 0
+_OF_TASK = f"{TURN} WHERE {QUEUED} AND task = ? AND cancel = 0 AND aside = 0 ORDER BY priority DESC, number LIMIT ?"
+_OF_COHORT = f"""{TURN} WHERE {QUEUED} AND task = ? AND {COHORT} = ? AND cancel = 0 AND aside = 0
                  AND priority <= ? AND (priority < ? OR number > ?) ORDER BY priority DESC, number LIMIT ?"""
 #: So many jobs of one kind are read at once; where none of the first of them fits, none is taken to.
 _AT_ONCE = 8

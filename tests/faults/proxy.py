@@ -42,6 +42,8 @@ class Proxy(Script):
         self._server: asyncio.Server | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._frozen: asyncio.Event | None = None
+        self._swallowing = False
+        self._passed_on: bytes | None = None
 
     @property
     def url(self) -> str:
@@ -88,6 +90,16 @@ class Proxy(Script):
     def drop_socket_after(self, n: int) -> Self:
         """Close a WebSocket without a word once n more messages went to a client; 0 drops those that are open now."""
         return self._do(self._drop_now()) if n == 0 else super().drop_socket_after(n)
+
+    def swallow_messages(self, *, but: bytes | None = None) -> Self:
+        """Keep sockets open and pass on nothing that is said on them, but for messages that hold some bytes."""
+        self._swallowing, self._passed_on = True, but
+        return self
+
+    def pass_messages(self) -> Self:
+        """Pass on again what is said on sockets; what was swallowed stays so."""
+        self._swallowing = False
+        return self
 
     # ── on the loop ─────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -213,6 +225,8 @@ class Proxy(Script):
     async def _pass_messages(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while True:
             kind, ends, raw = await read_frame(reader)
+            if self._swallowing and not (self._passed_on and self._passed_on in raw):
+                continue
             if self._frozen is not None:
                 await self._frozen.wait()
             writer.write(raw)

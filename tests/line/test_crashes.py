@@ -153,19 +153,19 @@ def test_an_engine_that_dies_in_mid_render_is_started_again_and_the_job_goes_on(
     assert [name for name in world.outbox() if name.endswith(".mp4")] == ["text-to-video/harbour.mp4"]
 
 
-def test_an_engine_that_dies_twice_under_a_job_fails_that_job_and_no_other(tmp_path: Path):
+def test_a_job_under_which_an_engine_dies_twice_is_set_aside_and_the_rest_goes_on(tmp_path: Path):
     world = World(tmp_path, None)
     with world:
         world.drop("text-to-video/harbour.yaml", SLOW)
         first = kill_engine_at_work(world)
         kill_engine_at_work(world, but=first)
-        status = world.until_state("text-to-video/harbour", "failed")
-        world.until_returned("rejected/text-to-video/harbour.reason.txt")
-        assert status["error"]["code"] == "engine_died"
-        assert "died 2 times" in world.reason("text-to-video/harbour")
+        hold = world.until_hold("text-to-video/harbour", "set_aside")
+        assert "died 2 times" in hold["title"]
+        assert 'reeldrop retry "text-to-video/harbour"' in hold["fix"]
         world.drop("text-to-video/lake.yaml", f"prompt: a lake\n{TINY}")
         world.until_state("text-to-video/lake", "done")
         world.until_returned("done/text-to-video/lake.yaml")
+        assert world.status("text-to-video/harbour")["state"] == "queued"
     assert world.outbox() == [
         "text-to-video/harbour.status.json", "text-to-video/lake.mp4", "text-to-video/lake.status.json",
     ]  # fmt: skip

@@ -15,7 +15,10 @@ from service.examiner import OpenNsfw
 from service.pursuit import Standstill
 from tests.faults.proxy import Proxy
 from tests.line.test_servers_come_and_go import SLOW, Server
-from tests.line.world import World
+from tests.line.world import SMALL, World
+
+#: Long enough to be stopped in its middle.
+LONG = SLOW.replace("steps: 20", "steps: 150")
 
 
 class HalfDead(Proxy):
@@ -25,8 +28,12 @@ class HalfDead(Proxy):
         queue = requests.get(f"{self.upstream}/queue", timeout=10).json()
         assert queue["queue_running"], "a prompt runs"
         self.answer("/queue", json.dumps(queue).encode())
-        self.drop_socket_after(0)
-        self.fail("/ws", None)
+        # What the server says to everybody is heard: its socket isn't deaf, its worker does nothing.
+        self.swallow_messages(but=b'"status"')
+
+    def revive(self) -> None:
+        self.heal()
+        self.pass_messages()
 
 
 @pytest.fixture
@@ -51,7 +58,7 @@ def holds(world: World) -> list[Any]:
     return [job.hold.code if job.hold else None for job in world.changes]
 
 
-def test_a_half_dead_server_holds_its_job_which_is_sent_again_after_a_restart(tmp_path: Path, server: Server):
+def test_what_stands_still_is_stopped_and_after_a_restart_it_is_rendered_anew(tmp_path: Path, server: Server):
     with HalfDead(server.url) as proxy:
         world = World(tmp_path / "world", proxy.url)
         start(world, 0.5)
@@ -62,47 +69,94 @@ def test_a_half_dead_server_holds_its_job_which_is_sent_again_after_a_restart(tm
             hold = world.until_hold("text-to-video/slow", "stalled")
             assert hold["fix"] == "Restart ComfyUI; the job is sent again by itself."
             assert world.status("text-to-video/slow")["state"] == "running"
+            world.until(lambda: ("POST", "/interrupt") in proxy.requests, "being told to stop")
             server.process.kill()
-            proxy.heal().refuse()
+            proxy.revive()
+            proxy.refuse()
             world.until_hold("text-to-video/slow", "refused")
             server.start_again()
             proxy.accept()
+            set_patience(world, 60)
             status = world.until_state("text-to-video/slow", "done", "failed")
         finally:
             world.stop()
-    assert (status["state"], status["hold"], status["attempt"]) == ("done", None, 1)
+    assert (status["state"], status["hold"], status["attempt"]) == ("done", None, 2)
 
 
-def test_a_slow_job_that_moves_clears_its_hold(tmp_path: Path, server: Server):
+def test_a_server_that_lets_go_of_nothing_is_restarted_by_its_operators_command(tmp_path: Path, server: Server):
+    with HalfDead(server.url) as proxy:
+        mark = tmp_path / "restarted"
+        backend = {"name": "server", "url": proxy.url, "restart_command": ["touch", str(mark)]}
+        world = World(tmp_path / "world", proxy.url, backends=[backend])
+        start(world, 0.5)
+        try:
+            assert world.app is not None
+            world.app.lanes[0]._at.wedged_s = 0.5
+            world.drop("text-to-video/slow.yaml", LONG)
+            world.until(lambda: any(job.progress > 0.1 for job in world.changes), "it samples")
+            proxy.wedge()
+            world.until(mark.exists, "the restart command")
+            set_patience(world, 60)
+            proxy.revive()
+            world.until(lambda: world.status("text-to-video/slow")["attempt"] == 2, "the next attempt")
+        finally:
+            world.stop()
+
+
+def test_a_job_under_which_the_server_stood_still_twice_is_set_aside_until_it_is_retried(
+    tmp_path: Path, server: Server
+):
     with HalfDead(server.url) as proxy:
         world = World(tmp_path / "world", proxy.url)
         start(world, 0.5)
         try:
-            world.drop("text-to-video/slow.yaml", SLOW)
-            world.until(lambda: any(job.progress > 0.1 for job in world.changes), "it samples")
-            server.process.freeze()
-            queue = {"queue_running": [[0, job_prompt(world), {}, {}, []]], "queue_pending": []}
-            proxy.answer("/queue", json.dumps(queue).encode())
-            world.until_hold("text-to-video/slow", "stalled")
-            server.process.thaw()
-            world.until(lambda: holds(world)[-1] is None, "it moves again")
-            proxy.heal()
-            world.until_state("text-to-video/slow", "done")
+            world.drop("text-to-video/slow.yaml", LONG)
+            for attempt in (1, 2):
+                until_sampling(world, attempt)
+                proxy.wedge()
+                world.until_hold("text-to-video/slow", "stalled")
+                proxy.revive()
+            hold = world.until_hold("text-to-video/slow", "set_aside")
+            assert "stood still" in hold["title"]
+            world.drop("text-to-video/other.yaml", f"prompt: a cup\n{SMALL}")
+            world.until_state("text-to-video/other", "done")
+            set_patience(world, 60)
+            assert "no longer set aside" in world.app.retrial.retry("text-to-video/slow")
+            world.until_state("text-to-video/slow", "running")
         finally:
             world.stop()
 
 
-def job_prompt(world: World) -> str:
-    (job,) = world.app.store.in_states("running")
-    return world.app.store.render(job.id).prompt_id
+def test_a_job_that_moves_slowly_is_never_touched(tmp_path: Path, server: Server):
+    with HalfDead(server.url) as proxy:
+        world = World(tmp_path / "world", proxy.url)
+        start(world, 3)
+        try:
+            world.drop("text-to-video/slow.yaml", SLOW.replace("steps: 20", "steps: 60"))
+            status = world.until_state("text-to-video/slow", "done")
+        finally:
+            world.stop()
+    assert status["attempt"] == 1
+    assert ("POST", "/interrupt") not in proxy.requests
+    assert "stalled" not in holds(world)
 
 
-def test_time_that_nobody_could_hear_in_counts_half():
-    still = Standstill(10.0)
-    assert not still.look(0.0, "sampling 3", hears=True)
-    assert not still.look(9.0, "sampling 3", hears=True)
-    assert not still.look(10.0, "sampling 4", hears=True)
-    assert not still.look(29.0, "sampling 4", hears=False)
-    assert still.look(30.0, "sampling 4", hears=False)
+def test_time_that_nobody_could_hear_in_does_not_count():
+    still = Standstill()
+    assert still.look(0.0, "sampling 3", hears=True) == 0
+    assert still.look(9.0, "sampling 3", hears=True) == 9
+    assert still.look(10.0, "sampling 4", hears=True) == 0
+    assert still.look(29.0, "sampling 4", hears=False) == 0
+    assert still.look(30.0, "sampling 4", hears=True) == 1
     still.move()
-    assert not still.look(100.0, "sampling 4", hears=True)
+    assert still.look(100.0, "sampling 4", hears=True) == 0
+
+
+def until_sampling(world: World, attempt: int) -> None:
+    world.until(lambda: any(job.progress > 0.05 and job.attempt == attempt for job in world.changes), "it samples")
+
+
+def set_patience(world: World, seconds: float) -> None:
+    assert world.app is not None
+    for lane in world.app.lanes:
+        lane.stall_s = seconds

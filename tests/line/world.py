@@ -55,7 +55,8 @@ class World:
 
     def status(self, path: str) -> dict[str, Any]:
         """Return a status file by task and name, for example text-to-video/harbour."""
-        return json.loads((self.config.output_dir / f"{path}.status.json").read_text(encoding="utf-8"))
+        found: dict[str, Any] = json.loads((self.config.output_dir / f"{path}.status.json").read_text(encoding="utf-8"))
+        return found
 
     def files(self, root: Path) -> list[str]:
         """Return every file below a root that isn't Reeldrop's own."""
@@ -123,7 +124,8 @@ class World:
             return file.exists() and (self.status(path)["hold"] or {}).get("code") == code
 
         self.until(met, f"{path} on hold for {code}", deadline_s)
-        return self.status(path)["hold"]
+        hold: dict[str, Any] = self.status(path)["hold"]
+        return hold
 
 
 def photo(size: tuple[int, int] = (600, 400)) -> bytes:
