@@ -32,7 +32,7 @@ from service.inbox.lookup import Lookup
 from service.inbox.roots import marker
 from service.inbox.watch import Watch
 from service.intake import Intake
-from service.job import Job, new_id
+from service.job import Job, Render, new_id
 from service.lane import Habits, Lane
 from service.mishaps import Mishaps
 from service.neighbours import Server
@@ -45,6 +45,7 @@ from service.restocking import Restocking
 from service.retrial import Retrial
 from service.servers import servers_of
 from service.setbacks import Setbacks, resume_group
+from service.shrinking import Shrunk, shrunk
 from service.store import Store
 from service.timing import Timing
 
@@ -150,7 +151,7 @@ class Rooms:
             self.register,
             self.ending,
             self.fleet,
-            shrink=lambda _job, _render, _step: None,
+            shrink=self._shrink,
             new_prompt_id=lambda: str(uuid.uuid4()),
             moved=self._wake_lanes,
         )
@@ -172,6 +173,10 @@ class Rooms:
             )
             for name, server in servers.items()
         ]
+
+    def _shrink(self, job: Job, render: Render, step: int) -> Shrunk | None:
+        workflow = self.library.workflows.get(job.workflow or "")
+        return shrunk(job, render, workflow, step) if workflow is not None else None
 
     def _habits(self, name: str, backend: Backend | None) -> Habits:
         if backend is None:

@@ -132,7 +132,8 @@ class Mishaps:
             smaller = self._shrink(job, render, step - 2)
             if smaller is not None:
                 render, settings, adjusted = smaller
-                changes = {"settings": settings, "adjusted": [*job.adjusted, *adjusted]}
+                # Its result isn't what was asked for, so it never stands for another job's.
+                changes = {"settings": settings, "adjusted": [*job.adjusted, *adjusted], "fingerprint": None}
             elif self._fleet.another_can_run(name, job.id):
                 trouble["barred"] = sorted({*job.trouble.get("barred", []), name})
             else:

@@ -10,7 +10,9 @@ from typing import Any
 from service.job import Drop, Expected, Hold, Job, Render, State
 
 COLUMNS = tuple(column.name for column in fields(Job))
-JSON_COLUMNS = frozenset({"settings", "adjusted", "inputs", "outputs", "warnings", "error", "models", "consent", "trouble"})
+JSON_COLUMNS = frozenset(
+    {"settings", "adjusted", "inputs", "outputs", "warnings", "error", "models", "consent", "trouble"}
+)
 
 
 #: Made once: json.dumps makes an encoder anew for each value where anything is asked of it.

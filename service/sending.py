@@ -11,7 +11,6 @@ from service import guard
 from service.comfy import preflight
 from service.connection import Connection, Files
 from service.errors import Problem, Rejected, Unavailable
-from service.job import Render
 from service.pursuit import Pursuit, Where
 
 LOG = logging.getLogger(__name__)
