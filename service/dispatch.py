@@ -202,7 +202,7 @@ class Dispatch:
             self._ear.rest(0)
             self._register.hold_queued(Hold(missing.code, missing.title, missing.fix, utc_now()))
             LOG.log(logging.DEBUG if self._waits else logging.WARNING, "%s: %s", self.name, missing)
-            self._withhold()
+            self.withhold()
             return False
         if self._waits:
             self._waits = 0
@@ -268,14 +268,14 @@ class Dispatch:
             LOG.warning("%s: %s", pursuit.job.name, away)
             self._register.hold(pursuit.job.id, Hold(away.code, away.title, away.fix, utc_now()))
             self._unsent.append(pursuit)
-            self._withhold()
+            self.withhold()
             return
         if isinstance(trouble, Unavailable) and pursuit.where is Where.HERE:
             self._unsent.append(pursuit)
         with self._at.judging(pursuit):
             raise trouble
 
-    def _withhold(self) -> None:
+    def withhold(self) -> None:
         """Send nothing for a while; the gaps grow."""
         self._wait_until_s = self._monotonic() + _BACKOFF_S[min(self._waits, len(_BACKOFF_S) - 1)]
         self._waits += 1

@@ -319,6 +319,8 @@ class Lane:
             except Unavailable as away:
                 # The outbox is offline: whether the result lies there, nobody can tell now.
                 self._register.hold(job_id, Hold(away.code, away.title, away.fix, utc_now()))
+                self._at.drop(pursuit)
+                self._dispatch.withhold()
                 continue
             if published:
                 # An earlier life got as far as the outbox; what is left needs no server.
