@@ -24,7 +24,7 @@ from service.earlier import Earlier
 from service.ending import Ending
 from service.examination import Examination
 from service.examiner import Classifier, Examiner, OpenNsfw
-from service.fleet import Fleet
+from service.fleet import Berth, Fleet
 from service.housekeeping import Housekeeping
 from service.inbox.claim import Claims
 from service.inbox.lease import Lease, take
@@ -144,9 +144,11 @@ class Rooms:
     def _build_lanes(self, servers: Mapping[str, Server]) -> None:
         settings = {backend.name: backend for backend in self.config.backends}
         self._openings = Openings(self.config.backends, self.store.backend_state)
-        self.fleet = Fleet(
-            self.register, [(name, settings[name].weight if name in settings else 1.0) for name in servers]
-        )
+        berths = [
+            Berth(name, settings[name].weight, frozenset(settings[name].tags)) if name in settings else Berth(name)
+            for name in servers
+        ]
+        self.fleet = Fleet(self.register, berths, self._tags_for)
         mishaps = Mishaps(
             self.register,
             self.ending,
@@ -173,6 +175,10 @@ class Rooms:
             )
             for name, server in servers.items()
         ]
+
+    def _tags_for(self, name: str) -> tuple[str, ...]:
+        workflow = self.library.workflows.get(name)
+        return workflow.manifest.needs.tags if workflow is not None else ()
 
     def _shrink(self, job: Job, render: Render, step: int) -> Shrunk | None:
         workflow = self.library.workflows.get(job.workflow or "")

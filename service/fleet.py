@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -24,6 +24,8 @@ class Berth:
 
     name: str
     weight: float = 1.0
+    #: What it has, in the operator's words; workflows may ask for it.
+    tags: frozenset[str] = frozenset()
     #: Newest /object_info, and how often it was asked: what was concluded from an older one no longer counts.
     info: Mapping[str, Any] | None = None
     version: int = 0
@@ -38,11 +40,15 @@ class Berth:
 class Fleet:
     """Every backend's berth; may be asked from any thread."""
 
-    def __init__(self, register: Register, backends: Iterable[tuple[str, float]]) -> None:
+    def __init__(
+        self, register: Register, backends: Iterable[Berth], tags_for: Callable[[str], Collection[str]]
+    ) -> None:
+        """`tags_for` returns the tags that a workflow asks for."""
         self._register = register
         self._lock = threading.RLock()
         start = Hold("connecting", "No backend has answered yet.", "It goes on by itself once one answers.", utc_now())
-        self._berths = {name: Berth(name, weight, away=start) for name, weight in backends}
+        self._berths = {berth.name: replace(berth, away=start) for berth in backends}
+        self._tags_for = tags_for
         self._able: dict[tuple[str, int, str], bool] = {}
         self._told: Hold | None = None
 
@@ -137,18 +143,20 @@ class Fleet:
         key = (name, berth.version, job_id)
         able = self._able.get(key)
         if able is None:
-            able = self._fits(berth.info, job_id)
+            able = self._fits(name, berth.info, job_id)
             if len(self._able) >= _REMEMBERED:
                 self._able.clear()
             self._able[key] = able
         return able
 
-    def _fits(self, info: Mapping[str, Any], job_id: str) -> bool:
+    def _fits(self, name: str, info: Mapping[str, Any], job_id: str) -> bool:
         job, render = self._register.store.get(job_id), self._register.store.render(job_id)
         if job is None or render is None:
             return False
         references = {each["reference"] for each in render.uploads}
         problems = guard.check_graph(render.graph, references, guard.outputs_of(info), consent=job.consent is not None)
+        if not self._berths[name].tags.issuperset(self._tags_for(job.workflow or "")):
+            return False
         return not (problems or preflight.check(render.graph, info, uploads=references))
 
     def forget(self, job_id: str) -> None:
