@@ -143,7 +143,6 @@ class Rooms:
 
     def _build_lanes(self, servers: Mapping[str, Server]) -> None:
         settings = {backend.name: backend for backend in self.config.backends}
-        self._openings = Openings(self.config.backends, self.store.backend_state)
         berths = [
             Berth(name, settings[name].weight, frozenset(settings[name].tags)) if name in settings else Berth(name)
             for name in servers
@@ -186,12 +185,12 @@ class Rooms:
 
     def _habits(self, name: str, backend: Backend | None) -> Habits:
         if backend is None:
-            return Habits(resting=lambda: self._openings.hold_of(name))
+            return Habits(resting=lambda: self.openings.hold_of(name))
         return Habits(
             move_after_s=backend.move_after_minutes * 60,
             stall_s=backend.stall_minutes * 60,
             restart_command=backend.restart_command,
-            resting=lambda: self._openings.hold_of(name),
+            resting=lambda: self.openings.hold_of(name),
         )
 
     def _build_intake(self, work: Path) -> None:
