@@ -51,7 +51,7 @@ def _lines(name: str, task: str, graph: Graph, found: Findings) -> Iterator[str]
     yield f"# Drafted by Reeldrop from {name}.json, by its nodes and links: look it over, and correct what is wrong."
     yield "# Each entry says which input of which node gets a job's value. The format: docs/workflows.md."
     yield f"# Drop files into inbox/{task}/, or name another task here, for example task: text-to-video."
-    if needing := identity_nodes(graph):
+    if needing := identity_nodes({node: graph[node] for node in found.needed}):
         shown = ", ".join(f"{node} ({class_type})" for node, class_type in list(needing.items())[:5])
         yield f"# Its jobs need consent: true, for the nodes {shown} carry somebody's identity, or may."
     yield "schema: 1"

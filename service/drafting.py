@@ -55,6 +55,8 @@ class Findings:
     """What was found in a graph."""
 
     output: str
+    #: The nodes that lead to it.
+    needed: list[str] = field(default_factory=list)
     #: Job field → where it goes, and what stands there.
     fields: dict[str, tuple[list[Place], Any]] = field(default_factory=dict)
     #: Job field → multiple_of and base.
@@ -69,8 +71,8 @@ def find(graph: Graph) -> Findings:
     """Return what a job may set in this graph; raise Rejected where nothing is saved or too many files are loaded."""
     wiring = _Wiring(graph)
     output = _output(wiring)
-    found = Findings(output)
     needed = [node for node in graph if node in wiring.behind(output)]
+    found = Findings(output, needed)
     _find_media(wiring, needed, found)
     _find_prompts(wiring, needed, found)
     _take(found, "seed", wiring.plain(needed, ("seed", "noise_seed"), int))

@@ -15,7 +15,6 @@ from service.presets import Preset
 from service.workflow import Workflow
 
 LOG = logging.getLogger(__name__)
-_EXPORT = "Export it from ComfyUI with Workflow > Export (API)."
 
 
 def load(config: Config, before: Library | None = None) -> Library:
@@ -114,7 +113,6 @@ class _Shelves:
 
     def _name(self, file: str, broken: Rejected) -> None:
         self.broken[file] = broken.problems
-        LOG.error("workflows/%s is left out: %s", file, broken)
 
 
 def _unreadable(trouble: OSError) -> Rejected:

@@ -30,6 +30,7 @@ class Restocking:
         self._seen = self._taken
         #: What there is now; the same object for as long as the daemon lives.
         self.library: Library = load(config)
+        self._tell()
         self._write()
 
     def look(self) -> bool:
@@ -44,6 +45,7 @@ class Restocking:
         # What was dropped for a workflow that is gone is still looked at, and refused with the reason.
         self.library.become(replace(found, tasks={**dict.fromkeys(before.tasks, ()), **found.tasks}))
         self._taken = shown
+        self._tell()
         self._write()
         LOG.info(
             "workflows/ has changed: %d workflows, %d presets.",
@@ -67,6 +69,10 @@ class Restocking:
             fix = "Correct the folder's rights; meanwhile the drafts count as they are."
             told["draft_unwritten"] = Problem("draft_unwritten", title, fix)
         return told
+
+    def _tell(self) -> None:
+        for file, problems in self.library.broken.items():
+            LOG.error("workflows/%s is left out: %s", file, " ".join(problem.sentence() for problem in problems))
 
     def _write(self) -> None:
         try:

@@ -190,10 +190,17 @@ def _workflow(
         roles={role: MediaKind(declared.kind) for role, declared in roles.items()},
         required_roles=frozenset(role for role, declared in roles.items() if declared.required),
         needs_prompt="prompt" in parameters and parameters["prompt"].required,
-        needs_consent=bool(guard.identity_nodes(graph)),
+        needs_consent=bool(guard.identity_nodes(_leading(graph, manifest.output.node))),
         fields=frozenset({*parameters, *roles, *seconds, *_OUTSIDE}),
         targets=targets,
     )
+
+
+def _leading(graph: graphs.Graph, output: str) -> graphs.Graph:
+    """Return what of a graph a job runs at most: what leads to its result."""
+    found = {name: {**node, "inputs": dict(node["inputs"])} for name, node in graph.items()}
+    graphs.lead_to(found, output)
+    return found
 
 
 def _named(known: Mapping[str, Workflow], wanted: str, task: str, order: Sequence[str]) -> Workflow:

@@ -57,6 +57,7 @@ FLOORS: dict[str, float] = {
     "enlisting": 6.5,
     "binding": 6.3,
     "judgement": 6.2,
+    "checkup": 6.2,
     "consents": 6.3,
     "sameness": 6,
     "soundness": 4.5,

@@ -1,4 +1,3 @@
-import logging
 from pathlib import Path
 
 import pytest
@@ -143,19 +142,19 @@ def test_the_presets_that_come_with_us_fit_the_workflows_that_come_with_us(name)
     assert shipped.presets[name].description
 
 
-def test_a_broken_preset_is_left_out_and_the_log_says_why(tmp_path, caplog):
+def test_a_broken_preset_is_left_out_and_named(tmp_path):
     folder = tmp_path / "workflows" / "presets"
     folder.mkdir(parents=True)
     (folder / "good.yaml").write_text("steps: 3\n")
     (folder / "bad.yaml").write_text("steps: many\n")
     (folder / "worse.yaml").mkdir()
     (folder / ".hidden.yaml").write_text("{")
-    with caplog.at_level(logging.ERROR):
-        assert list(door.load(config.default(tmp_path)).presets) == ["good"]
-    told = [record.getMessage() for record in caplog.records]
-    assert told[0].startswith("workflows/presets/bad.yaml is left out: line 1, column 8: steps must be a whole number")
-    assert told[1].startswith("workflows/presets/worse.yaml is left out: ")
-    assert len(told) == 2
+    library = door.load(config.default(tmp_path))
+    assert list(library.presets) == ["good"]
+    assert list(library.broken) == ["presets/bad.yaml", "presets/worse.yaml"]
+    said = library.broken["presets/bad.yaml"][0].sentence()
+    assert said.startswith("line 1, column 8: steps must be a whole number")
+    assert library.broken["presets/worse.yaml"][0].code == "unreadable"
 
 
 VALUES = {"steps": 9, "cfg": 2.5, "width": 640, "fps": 8.0, "frames": 16, "seconds": 1.5}

@@ -18,6 +18,7 @@ from service.comfy.links import check_links, reached_from
 from service.comfy.options import Spec, spec_of
 from service.comfy.packs import core_of, pack_of
 from service.errors import Problem
+from service.node_classes import HARMLESS, IDENTITY
 
 _LONGEST_LIST = 8
 
@@ -188,6 +189,8 @@ def _node_missing(class_type: str, nodes: Sequence[str]) -> Problem:
         fix = f"Install the node pack {pack.name} ({pack.url}) and restart ComfyUI."
     elif core is not None:
         fix = f"Update ComfyUI to {core} or newer, which has it."
+    elif class_type in HARMLESS or class_type in IDENTITY:
+        fix = "It is one of ComfyUI's own nodes: update ComfyUI, or, in place of the preview engine, use a ComfyUI."
     else:
         fix = "Install the node pack that brings it, or update ComfyUI, and restart it."
     return Problem("node_missing", title, fix)

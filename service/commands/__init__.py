@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from service import __version__
-from service.commands import cancel, demo, once, pause, resume, retry, run, schema, status, submit
+from service.commands import cancel, demo, once, pause, resume, retry, run, schema, status, submit, workflows
 from service.commands.speech import WRONG_USE, complain
 from service.errors import Rejected, Unavailable
 
@@ -41,6 +41,9 @@ _VERBS = (
 for verb in _VERBS:
     verb.params.append(_CONFIG)
     commands.add_command(verb)
+for verb in workflows.workflows.commands.values():
+    verb.params.append(_CONFIG)
+commands.add_command(workflows.workflows)
 
 
 def main() -> None:

@@ -1,0 +1,59 @@
+"""What commands ask of servers themselves, without a daemon."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from service.backend_keys import Backend
+from service.comfy.access import bearer
+from service.comfy.client import Client
+from service.comfy.embedded import EmbeddedEngine
+from service.config import Config
+from service.errors import Unavailable
+from service.servers import uses_embedded
+
+
+def ask_all(config: Config) -> tuple[dict[str, Mapping[str, Any]], dict[str, str]]:
+    """Return what each backend that answers says it has, and why the others didn't."""
+    infos: dict[str, Mapping[str, Any]] = {}
+    silent: dict[str, str] = {}
+    with _clients(config) as clients:
+        for name, reach in clients.items():
+            try:
+                with closing(reach()) as client:
+                    infos[name] = client.object_info()
+            except Unavailable as away:
+                silent[name] = f"{away.title} {away.fix}"
+            except (OSError, ValueError) as trouble:
+                silent[name] = str(trouble)
+    return infos, silent
+
+
+@contextmanager
+def _clients(config: Config) -> Iterator[dict[str, Callable[[], Client]]]:
+    if not uses_embedded(config):
+        yield {backend.name: partial(_client_of, backend) for backend in config.backends}
+        return
+    # One of our own for a moment: the daemon's may be at work, and its address is nobody else's.
+    with tempfile.TemporaryDirectory(prefix="reeldrop-") as folder:
+        engine = EmbeddedEngine(Path(folder), config.models_dir / "models.yaml")
+        try:
+            yield {"embedded": lambda: Client(engine.start())}
+        finally:
+            engine.stop()
+
+
+def _client_of(backend: Backend) -> Client:
+    headers = {name: value.get_secret_value() for name, value in backend.headers.items()}
+    token = backend.token.get_secret_value() if backend.token is not None else None
+    if backend.token_variable is not None:
+        token = os.environ.get(backend.token_variable)
+    if backend.token_file is not None:
+        token = Path(backend.token_file).read_text(encoding="utf-8").strip()
+    return Client(backend.url, headers={**headers, **(bearer(token) if token else {})}, tls_verify=backend.tls_verify)
