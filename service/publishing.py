@@ -8,23 +8,22 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from service.comfy.client import Client
 from service.comfy.fetch import Files
 from service.comfy.protocol import OutputFile
-from service.comfy.shared_folder import SharedFolder
 from service.connection import PREVIEW_ENGINE
 from service.crew import Crew
 from service.disk_trouble import unavailable_of
 from service.ending import Ending
 from service.errors import Failed, Problem, Unavailable, cancelled_problem, error_of, internal_problem
 from service.examiner import Examiner
-from service.job import Hold, Job, MediaFacts, Render, State
+from service.job import Hold, Job, Render, State
+from service.leaving import leave
 from service.outbox import Outbox
 from service.previews import Previews
 from service.register import Register
-from service.results import Cancelled, Published, Results
+from service.results import Cancelled, Results, output_of
 from service.store import ForbiddenMove, utc_now
 from service.timing import Timing
 
@@ -33,6 +32,8 @@ LOG = logging.getLogger(__name__)
 _BACKOFF_S = (1.0, 2.0, 5.0, 10.0, 20.0, 30.0)
 #: Nobody answers there any more: the lane finds out what has become of the server, and of the prompt.
 _AWAY = frozenset({"refused", "unreachable", "timeout"})
+#: A server that refuses connections has so long to start again: what it has rendered lies in its output folder still.
+_PATIENCE_S = 25.0
 
 
 @dataclass(frozen=True)
@@ -98,6 +99,9 @@ class Publishing:
         #: What waits for space, rights, a screen or a share, by job: when it is tried again, and what it is.
         self._held: dict[str, tuple[float, _Finished]] = {}
         self._tries: dict[str, int] = {}
+        #: Since when the server of a finished prompt refuses connections, by job.
+        self._refused_since_s: dict[str, float] = {}
+        self._own_engine = engine_output is not None
         self._previews = Previews(register, examiner, pool.submit, self.busy, monotonic)
 
     def stop(self) -> None:
@@ -189,6 +193,10 @@ class Publishing:
         try:
             self._publish(finished)
         except Failed as failed:
+            if failed.problem.code == "result_missing" and job.id in self._refused_since_s:
+                # It came back without its files, so without its history too.
+                self._release(job.id)
+                return
             self._end(finished, State.FAILED, failed.problem)
         except Cancelled:
             self._end(finished, State.CANCELLED, cancelled_problem())
@@ -208,6 +216,7 @@ class Publishing:
             self._stops.pop(job.id, None)
             self._busy.discard(job.id)
             self._tries.pop(job.id, None)
+            self._refused_since_s.pop(job.id, None)
         self._previews.forget(job.id)
 
     def _keep(self, finished: _Finished, away: Unavailable) -> None:
@@ -221,17 +230,29 @@ class Publishing:
             self._pool.submit(self._finish, finished)
             return
         self._register.hold(job_id, Hold(away.code, away.title, away.fix, utc_now()))
-        if away.code in _AWAY:
-            # The server's history may have gone with it: the lane looks for the prompt again, and renders it anew if
-            # it must.
-            with self._lock:
-                self._busy.discard(job_id)
-            self._released()
+        if away.code in _AWAY and not self._is_patient(finished, away):
+            self._release(job_id)
             return
         with self._lock:
             tries = self._tries[job_id] = self._tries.get(job_id, 0) + 1
             wait_s = _BACKOFF_S[min(tries, len(_BACKOFF_S)) - 1]
             self._held[job_id] = (self._monotonic() + wait_s, finished)
+
+    def _is_patient(self, finished: _Finished, away: Unavailable) -> bool:
+        """Tell whether a server that refuses is given time: it may start again, with its output folder as it was."""
+        if not away.refused or self._own_engine:
+            return False
+        with self._lock:
+            since_s = self._refused_since_s.setdefault(finished.job.id, self._monotonic())
+        return self._monotonic() - since_s < _PATIENCE_S
+
+    def _release(self, job_id: str) -> None:
+        """Give a job back to its lane, which looks for the prompt again and renders it anew where it is lost."""
+        with self._lock:
+            self._busy.discard(job_id)
+            self._refused_since_s.pop(job_id, None)
+            self._tries.pop(job_id, None)
+        self._released()
 
     def _end(self, finished: _Finished, state: State, problem: Problem) -> None:
         job = finished.job
@@ -243,17 +264,9 @@ class Publishing:
         self._leave(finished)
 
     def _leave(self, finished: _Finished) -> None:
-        """Leave as little as possible on the server: its history forgets the prompt, a shared folder is tidied."""
-        job, shared = finished.job, finished.files
-        try:
-            if isinstance(shared, SharedFolder):
-                shared.sweep("output", "reeldrop", job.id)
-                # Other jobs of its drop work on the same pictures.
-                if self._register.is_over(job.drop):
-                    shared.sweep("temp", f"reeldrop/{job.drop}")
-            finished.client.forget([finished.render.prompt_id])
-        except (Unavailable, OSError) as trouble:
-            LOG.info("%s: something of it stays on the server: %s", job.name, trouble)
+        job = finished.job
+        is_over = self._register.is_over(job.drop)
+        leave(job, finished.render.prompt_id, finished.client, finished.files, is_over=is_over)
 
     def _publish(self, finished: _Finished) -> None:
         job, render = finished.job, finished.render
@@ -267,7 +280,7 @@ class Publishing:
             warnings = ["Drawn by the preview engine: a stand-in by rules, no AI model ran.", *warnings]
         if self._register.store.asked_to_cancel(job.id):
             LOG.info("%s: asked to cancel it too late, its result is published", job.name)
-        output = _output(published, facts)
+        output = output_of(published, facts)
         # Before the job ends: after a crash in between its file is found in the outbox, and this is done again.
         self._results.forget(job)
         self._ending.end(job.id, State.DONE, outputs=[output], warnings=warnings, progress=1.0, stage="done", hold=None)
@@ -276,19 +289,3 @@ class Publishing:
             was_held = job.id in self._tries
         if self._timing is not None and not was_held:
             self._timing.record_after(job, render, self._monotonic() - finished.since_s)
-
-
-def _output(published: Published, facts: MediaFacts) -> dict[str, Any]:
-    return {
-        "file": published.path.name,
-        "bytes": published.path.stat().st_size,
-        "sha256": published.sha256,
-        "width": facts.width,
-        "height": facts.height,
-        "fps": facts.fps,
-        "frames": facts.frames,
-        "seconds": facts.seconds,
-        "codec": facts.codec,
-        "audio": facts.audio,
-        "ai_generated": True,
-    }

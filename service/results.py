@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from service import uploads
 from service.comfy.fetch import Files
@@ -249,6 +250,23 @@ class Results:
     def files(self, job: Job, render: Render) -> Iterator[tuple[str, Path]]:
         """Yield (server reference, local path) of each file to upload; raises Failed where one is gone or changed."""
         return uploads.files(self._claim(job), job, render, self._work, self._media_roots)
+
+
+def output_of(published: Published, facts: MediaFacts) -> dict[str, Any]:
+    """Return a result as its status file shows it."""
+    return {
+        "file": published.path.name,
+        "bytes": published.path.stat().st_size,
+        "sha256": published.sha256,
+        "width": facts.width,
+        "height": facts.height,
+        "fps": facts.fps,
+        "frames": facts.frames,
+        "seconds": facts.seconds,
+        "codec": facts.codec,
+        "audio": facts.audio,
+        "ai_generated": True,
+    }
 
 
 def _identity(path: Path) -> tuple[int, int, int]:

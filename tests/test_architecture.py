@@ -27,6 +27,7 @@ FLOORS: dict[str, float] = {
     "results": 6.5,
     "previews": 6.5,
     "marking": 6,
+    "leaving": 6,
     "report": 6.5,
     "control": 6.5,
     # landing: what several steps of the hallway share

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+import requests
 
 from service.examiner import OpenNsfw
 from tests.faults.process import Process
@@ -79,3 +81,54 @@ def test_after_a_lost_socket_the_next_job_is_heard_again(tmp_path: Path, server:
     stages = [job.stage for job in world.changes if job.name == "second"]
     # Each of these is told by the socket alone; which of them is shown depends on how quick the engine is.
     assert any(stage.startswith(("sampling ", "saving video ")) for stage in stages), stages
+
+
+def test_a_result_outlives_the_server_that_made_it(tmp_path: Path, server: Server):
+    """It died after the render and before the result was fetched: its folder has it still, its history doesn't."""
+    world = World(tmp_path / "world", server.url)
+    with world:
+        results = world.app.publishing._results
+        fetch, killed = results._fetch, []
+
+        def kill_first(*arguments: object) -> Path:
+            if not killed:
+                killed.append(server.process.kill())
+            return fetch(*arguments)
+
+        results._fetch = kill_first
+        world.drop("text-to-video/cup.yaml", f"prompt: a cup\n{SMALL}")
+        world.until_hold("text-to-video/cup", "refused")
+        server.start_again()
+        status = world.until_state("text-to-video/cup", "done", "failed")
+    assert (status["state"], status["hold"]) == ("done", None)
+    assert rendered_since(server) == 0
+
+
+def test_a_server_that_comes_back_without_its_results_renders_them_again(tmp_path: Path, server: Server):
+    world = World(tmp_path / "world", server.url)
+    with world:
+        results = world.app.publishing._results
+        fetch, killed = results._fetch, []
+
+        def kill_first(*arguments: object) -> Path:
+            if not killed:
+                killed.append(server.process.kill())
+                shutil.rmtree(tmp_path / "server" / "output")
+            return fetch(*arguments)
+
+        results._fetch = kill_first
+        world.drop("text-to-video/cup.yaml", f"prompt: a cup\n{SMALL}")
+        world.until_hold("text-to-video/cup", "refused")
+        server.start_again()
+        status = world.until_state("text-to-video/cup", "done", "failed")
+    assert (status["state"], status["hold"]) == ("done", None)
+    assert rendered_since(server) == 1
+
+
+def rendered_since(server: Server) -> int:
+    """Return how many prompts a server has taken in this life: it numbers them."""
+    graph = {
+        "1": {"class_type": "EmptyImage", "inputs": {"width": 16, "height": 16, "batch_size": 1, "color": 0}},
+        "2": {"class_type": "PreviewImage", "inputs": {"images": ["1", 0]}},
+    }
+    return int(requests.post(f"{server.url}/prompt", json={"prompt": graph}, timeout=10).json()["number"])
