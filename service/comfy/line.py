@@ -101,8 +101,7 @@ class Line:
 
         Its end must have reached the server before the same client id connects again.
         """
-        with self._lock:
-            wire, self._wire = self._wire, None
+        wire = self._wire
         if wire is None:
             return
         with suppress(OSError):
@@ -112,6 +111,8 @@ class Line:
                 wire.settimeout(left_s)
                 if not wire.recv(_CHUNK_BYTES):
                     break
+        with self._lock:
+            self._wire = None
         wire.close()
 
     def cut(self) -> None:

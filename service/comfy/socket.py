@@ -192,8 +192,13 @@ def _address_of(url: str, headers: Mapping[str, str], *, tls_verify: bool | Path
     return Address(
         host=host,
         port=parts.port or (443 if secure else 80),
-        name=parts.netloc,
+        name=parts.netloc if parts.netloc.isascii() else _ascii_name(host, parts.port),
         path=f"{quote(parts.path, safe='/%:@')}/ws",
         tls=tls_context(tls_verify) if secure else None,
         headers=tuple(f"{name}: {value}" for name, value in headers.items()),
     )
+
+
+def _ascii_name(host: str, port: int | None) -> str:
+    name = host.encode("idna").decode()
+    return f"{name}:{port}" if port else name

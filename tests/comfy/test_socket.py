@@ -183,3 +183,29 @@ def test_an_ear_that_raises_ends_the_thread_and_its_owner_can_see_it() -> None:
         until(lambda: not socket.alive(), 5)
         socket.stop()
         STAYING.set()
+
+
+@pytest.mark.parametrize(
+    ("url", "host", "name", "path"),
+    [("http://127.0.0.1:8188", "127.0.0.1", "127.0.0.1:8188", "/ws"),
+     ("http://me:hush@h/comfy/", "h", "h", "/comfy/ws"),
+     ("http://[::1]:8188", "::1", "[::1]:8188", "/ws"),
+     ("http://bücher.example:81/a b", "bücher.example", "xn--bcher-kva.example:81", "/a%20b/ws")],
+)  # fmt: skip
+def test_every_kind_of_address_is_dialled_and_named_as_it_is(url: str, host: str, name: str, path: str) -> None:
+    address = Socket(url, "me", print)._address
+    assert (address.host, address.name, address.path) == (host, name, path)
+
+
+def test_stopping_in_the_middle_of_a_goodbye_takes_no_second() -> None:
+    def respond(asked: Asked, send: Callable[[bytes], None]) -> None:
+        send(accept(asked) + frame(5))
+        STAYING.wait(10)
+
+    with against(respond) as (socket, ears, _):
+        ears.wait_for_kind(Connected)
+        began = time.monotonic()
+        socket.stop()
+        assert time.monotonic() - began < 0.8
+        assert not socket.alive()
+        STAYING.set()
