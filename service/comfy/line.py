@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import ssl
+import struct
 import threading
 import time
 from collections.abc import Callable
@@ -15,6 +16,8 @@ from service.comfy.frames import Closed, Decoder, Ping, ProtocolError
 
 _CONNECT_S = 2.0
 _FAREWELL_S = 1.0
+#: SO_LINGER's on and 0 s: closing resets the connection.
+_AT_ONCE = struct.pack("ii", 1, 0)
 _CHUNK_BYTES = 65536
 _LONGEST_HEAD_BYTES = 32768
 #: So much of a message that is still under way is a sign of life; a byte now and then is none.
@@ -104,16 +107,26 @@ class Line:
         wire = self._wire
         if wire is None:
             return
+        parted = False
         with suppress(OSError):
             wire.shutdown(socket.SHUT_WR)
-            due = time.monotonic() + _FAREWELL_S
-            while politely and not self._is_cut and (left_s := due - time.monotonic()) > 0:
-                wire.settimeout(left_s)
-                if not wire.recv(_CHUNK_BYTES):
-                    break
+            parted = politely and self._hear_goodbye(wire)
+        if not parted:
+            # Whoever still sends is told at once that nobody listens: a server may wait for its slowest reader.
+            with suppress(OSError):
+                wire.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _AT_ONCE)
         with self._lock:
             self._wire = None
         wire.close()
+
+    def _hear_goodbye(self, wire: socket.socket) -> bool:
+        """Return whether the server closed its side while we waited; what it still says is dropped."""
+        due = time.monotonic() + _FAREWELL_S
+        while not self._is_cut and (left_s := due - time.monotonic()) > 0:
+            wire.settimeout(left_s)
+            if not wire.recv(_CHUNK_BYTES):
+                return True
+        return False
 
     def cut(self) -> None:
         """End the connection now, whatever it is doing; its thread wakes at once."""

@@ -70,6 +70,16 @@ def test_what_changed_before_the_connection_proves_nothing() -> None:
     assert not hearing.deaf(1000)
 
 
+def test_what_changed_before_the_connection_proves_nothing_even_if_nothing_was_heard_yet() -> None:
+    hearing = Hearing()
+    hearing.connected(100, "me")
+    hearing.changed(101, since_s=99.9)
+    hearing.posted(101, "me", began_s=99.9)
+    assert not hearing.deaf(1000)
+    hearing.changed(102, since_s=100)
+    assert hearing.deaf(105)
+
+
 def test_a_prompt_sent_under_an_earlier_id_isnt_heard_but_proves_nothing() -> None:
     hearing = connected()
     hearing.posted(110, "an earlier one")
@@ -123,7 +133,7 @@ def test_deaf_is_never_said_without_its_proof(steps: list[tuple[str, float]]) ->
     for what, wait_s in steps:
         now += wait_s
         proven = any(
-            up_s is not None and since >= up_s and now - seen >= GRACE_S and not any(at >= since for at in frames)
+            up_s is not None and since >= up_s and now >= seen + GRACE_S and not any(at >= since for at in frames)
             for since, seen in changes
         )
         assert hearing.deaf(now) == proven

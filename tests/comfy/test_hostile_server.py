@@ -113,6 +113,13 @@ def test_what_is_no_comfyui_is_a_hold_with_the_address_to_correct(what: str, tmp
     assert "`backends`" in asked.fix
 
 
+def test_another_apis_refusal_is_no_refusal_of_the_workflow() -> None:
+    """Its job would fail for good, though only the address is wrong."""
+    with Scripted(always(NOT_COMFYUI["another API's refusal"])) as server, pytest.raises(Unavailable) as caught:
+        Client(server.url).submit(ID, SAMPLER_GRAPH, "client-1")
+    assert caught.value.code == "not_comfyui"
+
+
 def endless(*pieces: bytes, wait_s: float = 0.0) -> Answer:
     """Send the first pieces once and the last one for ever."""
 

@@ -94,6 +94,15 @@ def test_each_is_told_as_a_loss_and_tried_again_in_bounded_memory(what: str) -> 
     assert peak < 3 * LONGEST_MESSAGE_BYTES + (130 * MEGABYTE if "64 MB" in what else 0), f"{peak / 1e6:.0f} MB"
 
 
+def test_a_head_without_end_is_left_by_its_length_not_by_the_clock() -> None:
+    ears = Ears()
+    with Scripted(NEVER_UP["a head without end"]) as server:
+        socket = Socket(server.url, "me", ears.put, handshake_s=30)
+        socket.start()
+        assert "no handshake" in ears.wait_for_kind(Disconnected, 5).reason
+        socket.stop()
+
+
 @pytest.mark.parametrize("silent", ["after its handshake", "in its handshake", "with half a frame", "drop by drop"])
 def test_silence_ends_in_time(silent: str) -> None:
     def respond(asked: Asked, send: Callable[[bytes], None]) -> None:

@@ -217,10 +217,12 @@ class Proxy(Script):
             writer.write(await up_reader.readuntil(b"\r\n\r\n"))
             await self._pass_messages(up_reader, writer)
         finally:
-            asking.cancel()
-            await asyncio.gather(asking, return_exceptions=True)
             self.sockets -= 1
-            await _close(up_writer)
+            asking.cancel()
+            try:
+                await asyncio.gather(asking, return_exceptions=True)
+            finally:
+                await _close(up_writer)
 
     async def _pass_messages(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while True:
