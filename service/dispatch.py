@@ -189,7 +189,8 @@ class Dispatch:
         if self._fleet.can_run(name, turn):
             return True
         # What nobody has is taken all the same, by whoever comes first: it fails with what is missing.
-        return name == self.name and self._fleet.fits_nowhere(turn.id)
+        may_have = self._fleet.may_have(name, turn.workflow)
+        return name == self.name and may_have and self._fleet.fits_nowhere(turn.id)
 
     def _may_send(self) -> bool:
         """Return whether what is sent now can be screened; where not, everything that is queued holds for a while."""

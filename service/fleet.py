@@ -124,6 +124,10 @@ class Fleet:
         """Return whether a backend has the nodes and models that a job needs, as far as it ever said."""
         return self._has(name, turn.id) and name not in self._register.store.barred(turn.id)
 
+    def may_have(self, name: str, workflow: str) -> bool:
+        """Return whether a backend has every tag that a workflow asks for, whatever else it lacks."""
+        return self._berths[name].tags.issuperset(self._tags_for(workflow))
+
     def fits_nowhere(self, job_id: str) -> bool:
         """Return whether every backend is known, and none has what a job needs."""
         with self._lock:
@@ -155,7 +159,7 @@ class Fleet:
             return False
         references = {each["reference"] for each in render.uploads}
         problems = guard.check_graph(render.graph, references, guard.outputs_of(info), consent=job.consent is not None)
-        if not self._berths[name].tags.issuperset(self._tags_for(job.workflow or "")):
+        if not self.may_have(name, job.workflow or ""):
             return False
         return not (problems or preflight.check(render.graph, info, uploads=references))
 

@@ -62,16 +62,6 @@ class Bay:
 CanRun = Callable[[str, Turn], bool]
 
 
-def next_of(heads: Iterable[Any_], last_started: Mapping[str, str]) -> Any_ | None:
-    """
-    Return the job to start now where models don't matter, or None where there is none.
-
-    `heads` holds at least the first job of each task folder (by priority, then arrival); `last_started` says when each
-    folder's newest start was, as text that sorts by time: a folder that never had one comes first.
-    """
-    return min(heads, key=lambda job: (-job.priority, last_started.get(job.task, ""), job.number), default=None)
-
-
 def in_order(queued: Iterable[Any_], last_started: Mapping[str, str]) -> Iterator[Any_]:
     """Yield queued jobs by priority, the folders of each in turn, each folder's as they came; models don't matter."""
     folders: dict[str, list[tuple[int, int, Any_]]] = defaultdict(list)

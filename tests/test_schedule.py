@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.schedule import Turn, in_order, next_of
+from service.schedule import Turn, in_order
 
 TASKS = ("image-to-video", "text-to-video", "face-swap")
 STARTED = st.dictionaries(st.sampled_from(TASKS), st.sampled_from(["2026-01-01", "2026-01-02", "2026-01-03"]))
@@ -15,6 +15,11 @@ STARTED = st.dictionaries(st.sampled_from(TASKS), st.sampled_from(["2026-01-01",
 def queues(draw: st.DrawFn) -> list[Turn]:
     kinds = draw(st.lists(st.tuples(st.sampled_from(TASKS), st.sampled_from([-50, 0, 0, 50])), max_size=30))
     return [Turn(str(number), task, priority, number) for number, (task, priority) in enumerate(kinds, start=1)]
+
+
+def next_of(heads: list[Turn], started: dict[str, str]) -> Turn | None:
+    """The law itself: the higher priority, then the folder whose last start is longest ago, then arrival."""
+    return min(heads, key=lambda job: (-job.priority, started.get(job.task, ""), job.number), default=None)
 
 
 def one_by_one(queued: list[Turn], last_started: dict[str, str]) -> list[Turn]:
@@ -64,5 +69,4 @@ def test_a_job_behind_ten_thousand_of_another_folder_waits_for_at_most_two():
 
 
 def test_nothing_queued_is_nothing_to_start():
-    assert next_of([], {}) is None
     assert list(in_order([], {})) == []

@@ -38,15 +38,6 @@ class Queue(Jobs, Turns):
 
     # whose turn it is ------------------------------------------------------------------------------------------------
 
-    def heads(self, tasks: Collection[str]) -> list[Turn]:
-        """Return the first queued job of each of these task folders; one whose cancelling is under way is none."""
-        found = []
-        for task in tasks:
-            statement = f"""{TURN} WHERE {QUEUED} AND task = ? AND cancel = 0
-                            ORDER BY priority DESC, number LIMIT 1"""
-            found += [turn_of(row) for row in self._rows(statement, (task,))]
-        return found
-
     def next_queued(self, limit: int) -> list[Job]:
         """Return so many queued jobs, the next ones first, but for what is paused, set aside or fails alike."""
         found = []

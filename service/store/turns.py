@@ -67,9 +67,11 @@ class Turns(Connection):
         return list(islice(in_order(found, last_started), limit))
 
     def all_turns(self, paused: Collection[str] = ()) -> list[Turn]:
-        """Return every queued job that comes up by itself: of no paused task ("": all), of no group that is held."""
+        """Return every queued job that comes up by itself: of no paused task ("": all) and no held group, not aside."""
+        if "" in paused:
+            return []
         held = self._held_names()
-        turns = map(turn_of, self._rows(f"{TURN} WHERE {QUEUED} AND cancel = 0")) if "" not in paused else iter(())
+        turns = map(turn_of, self._rows(f"{TURN} WHERE {QUEUED} AND cancel = 0 AND aside = 0"))
         free = (turn for turn in turns if turn.task not in paused)
         return [turn for turn in free if held.isdisjoint(names_of(turn.workflow, turn.models))]
 
