@@ -204,3 +204,53 @@ def test_no_graph_whatever_raises(graph: dict[str, Any]) -> None:
 @given(st.dictionaries(st.sampled_from(["KSampler", "SaveImage"]), JSON, max_size=2))
 def test_no_object_info_whatever_raises(info: dict[str, Any]) -> None:
     preflight.check(SAMPLER_GRAPH, info)
+
+
+@each_version
+@pytest.mark.parametrize(
+    ("inputs", "code_old", "code_new"),
+    [
+        ({"format": "auto", "codec": "auto"}, None, None),
+        ({"format": "mp4", "codec": "h264"}, None, None),
+        ({"format": "mp4", "codec": "xvid"}, "bad_value", "bad_value"),
+        ({"format": "avi", "codec": "h264"}, "bad_value", "bad_value"),
+        ({"codec": "auto"}, "bad_value", "bad_value"),
+        # What only newer servers take is named before it is sent to an older one.
+        ({"format": "auto"}, "bad_value", None),
+        ({"format": "auto", "format.codec": "auto"}, "bad_value", None),
+    ],
+)
+def test_savevideos_changed_inputs_are_judged_by_each_version_as_it_declares_them(
+    version: str, inputs: dict[str, str], code_old: str | None, code_new: str | None
+) -> None:
+    graph = {
+        "1": {"class_type": "LoadVideo", "inputs": {"file": "job/a.mp4 [temp]"}},
+        "2": {"class_type": "SaveVideo", "inputs": {"video": ["1", 0], "filename_prefix": "x", **inputs}},
+    }
+    wanted = code_new if version == "0.33.0" else code_old
+    assert [problem.code for problem in check(version, graph)] == ([wanted] if wanted else [])
+
+
+def test_a_missing_class_is_named_once_with_all_its_nodes_and_what_is_known_of_it() -> None:
+    graph = {
+        "3": {"class_type": "ReActorFaceSwap", "inputs": {}, "_meta": {"title": "Swap"}},
+        "7": {"class_type": "ReActorFaceSwap", "inputs": {}, "_meta": {"title": "ReActorFaceSwap"}},
+        "8": {"class_type": "WanAnimate2ToVideo", "inputs": {}},
+        "9": {"class_type": "KSampler", "inputs": {}},
+        "10": {"class_type": "RIFE VFI", "inputs": {}},
+    }
+    swap, animate, own, smooth = preflight.check(graph, {})
+    assert swap.title == "The server lacks the node ReActorFaceSwap (nodes 3 ‘Swap’, 7 of the workflow)."
+    assert "ComfyUI-ReActor (https://github.com/Gourieff/ComfyUI-ReActor)" in swap.fix
+    assert animate.fix == "Update ComfyUI to 0.31 or newer, which has it."
+    assert "ComfyUI's own nodes: update ComfyUI" in own.fix
+    assert "ComfyUI-Frame-Interpolation" in smooth.fix
+
+
+def test_where_to_get_a_model_is_said_where_we_know_it() -> None:
+    info = {"VAELoader": {"input": {"required": {"vae_name": [["b.safetensors"], {}]}}, "output_node": True}}
+    graph = {"1": {"class_type": "VAELoader", "inputs": {"vae_name": "a.pt"}}}
+    (known,) = preflight.check(graph, info, sources={"vae/a.pt": "https://example.com/a"})
+    assert known.fix == "Put it into ComfyUI's models/vae/ folder. It is at https://example.com/a"
+    (unknown,) = preflight.check(graph, info)
+    assert "It is at" not in unknown.fix
