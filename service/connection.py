@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 from service.comfy.backlog import Backlog
 from service.comfy.client import Client
+from service.comfy.fetch import Files as Fetching
 from service.comfy.hearing import Hearing
 from service.comfy.shared_folder import SharedFolder
 from service.comfy.socket import Connected, Disconnected, Socket
@@ -23,8 +24,8 @@ class Stopped(Exception):
     """The daemon stops; the prompt stays where it is and is found again at the next start."""
 
 
-class Files(Protocol):
-    """How files get to a server: over HTTP, or through a folder that both see."""
+class Files(Fetching, Protocol):
+    """How files get to a server and back: over HTTP, or through a folder that both see."""
 
     def upload(self, path: Path, name: str, subfolder: str, kind: str = "temp") -> str:
         """Put a file into the server's folder `kind` and return the reference that a loader node takes."""

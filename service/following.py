@@ -125,7 +125,7 @@ class Following:
                 verdict = pursuit.judge(
                     pending=pending, running=running, entry=entry, began_s=began_s, hears=_hears(pursuit, connection)
                 )
-                self._act(pursuit, verdict, connection.client)
+                self._act(pursuit, verdict, connection)
         self._let_strays_go(waiting, connection.client)
         if connection.heed_deafness():
             LOG.info("%s: its socket no longer hears; it is opened anew", self._name)
@@ -179,7 +179,8 @@ class Following:
             LOG.exception("%s: a fault in Reeldrop while rendering it", pursuit.job.name)
             self._fail(pursuit, internal_problem("rendering it"))
 
-    def _act(self, pursuit: Pursuit, verdict: Verdict | None, client: Client) -> None:
+    def _act(self, pursuit: Pursuit, verdict: Verdict | None, connection: Connection) -> None:
+        client = connection.client
         match verdict:
             case StillPending():
                 self._ask_back(pursuit, client)
@@ -192,7 +193,7 @@ class Following:
             case Succeeded(outputs=outputs) if pursuit.why is not Why.CANCELLED:
                 self._gone_since_s.pop(pursuit.job.id, None)
                 pursuit.succeeded()
-                self._publisher.publish(pursuit.job, pursuit.render, outputs, client)
+                self._publisher.publish(pursuit.job, pursuit.render, outputs, client, connection.files)
                 self.drop(pursuit)
             case Errored(problem=problem) if pursuit.why is not Why.CANCELLED:
                 self.drop(pursuit)

@@ -325,7 +325,7 @@ class Lane:
             if published:
                 # An earlier life got as far as the outbox; what is left needs no server.
                 self._at.drop(pursuit)
-                self._publisher.publish(job, render, (), connection.client)
+                self._publisher.publish(job, render, (), connection.client, connection.files)
 
 
 def _run_command(name: str, command: tuple[str, ...]) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Protocol
 
 from service.comfy.client import Client
+from service.comfy.fetch import Files
 from service.comfy.protocol import OutputFile
 from service.job import Job, Render
 from service.servers import Reach
@@ -36,8 +37,10 @@ class Publisher(Protocol):
     def ready(self) -> None:
         """Return if what is sent now can be screened when it comes back; raises Unavailable if not."""
 
-    def publish(self, job: Job, render: Render, outputs: tuple[OutputFile, ...], client: Client) -> None:
-        """Fetch, verify, screen, mark and publish beside the lane."""
+    def publish(
+        self, job: Job, render: Render, outputs: tuple[OutputFile, ...], client: Client, files: Files | None = None
+    ) -> None:
+        """Fetch (by `files` where it isn't the client), verify, screen, mark and publish beside the lane."""
 
     def published(self, job: Job) -> bool:
         """Return whether an earlier life has published the job's result."""

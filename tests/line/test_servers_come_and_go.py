@@ -14,7 +14,7 @@ import requests
 from service.examiner import OpenNsfw
 from tests.faults.process import Process
 from tests.faults.proxy import Proxy
-from tests.line.world import ROOT, SMALL, World
+from tests.line.world import ROOT, SMALL, World, photo
 
 SLOW = "prompt: a harbour\nseed: 1\nframes: 16\nsteps: 20\n"
 
@@ -123,6 +123,20 @@ def test_a_server_that_comes_back_without_its_results_renders_them_again(tmp_pat
         status = world.until_state("text-to-video/cup", "done", "failed")
     assert (status["state"], status["hold"]) == ("done", None)
     assert rendered_since(server) == 1
+
+
+def test_a_shared_folder_takes_the_place_of_http_and_is_tidied(tmp_path: Path, server: Server):
+    base = tmp_path / "server"
+    (base / "output").mkdir(exist_ok=True)
+    backend = {"name": "server", "url": server.url, "shared_folder": str(base)}
+    world = World(tmp_path / "world", server.url, backends=[backend])
+    with world:
+        world.drop("image-to-video/cup.jpg", photo())
+        world.drop("image-to-video/cup.yaml", SMALL)
+        status = world.until_state("image-to-video/cup", "done", "failed")
+        # Whatever goes over HTTP stays in these folders.
+        world.until(lambda: not [path for path in base.rglob("reeldrop/**/*") if path.is_file()], "tidying")
+    assert (status["state"], status["error"]) == ("done", None)
 
 
 def rendered_since(server: Server) -> int:
