@@ -86,6 +86,13 @@ def test_nothing_shrinks_that_the_job_wants_as_it_is():
     assert shrunk(Job(**{**vars(job), "settings": {**job.settings, "shrink": False}}), render, workflow, 0) is None
 
 
+def test_a_workflow_that_was_changed_since_then_makes_nothing_smaller():
+    workflow = flow({"frames": 0.5})
+    job, render = queued(workflow)
+    assert shrunk(Job(**{**vars(job), "graph_hash": workflow.graph_hash}), render, workflow, 0) is not None
+    assert shrunk(Job(**{**vars(job), "graph_hash": "other"}), render, workflow, 0) is None
+
+
 def test_a_step_that_makes_nothing_smaller_is_passed_over():
     workflow = flow({"frames": 81}, {"frames": 0.01}, {"width": 0.5})
     job, render = queued(workflow, width=832, height=480, frames=81)
