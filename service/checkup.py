@@ -47,8 +47,7 @@ def examine(
     files = set(references.values())
     # What unknown classes give out only servers know; each of them counts, for any may get the job.
     told = [guard.outputs_of(info) for info in infos.values()]
-    refused_by = [guard.check_graph(graph, files, each, consent=True) for each in told]
-    refused = refused_by or [guard.check_graph(graph, files, None, consent=True, unseen=True)]
+    refused = [guard.check_graph(graph, files, each, consent=True, unseen=True) for each in told or [{}]]
     lacking = {name: preflight.check(graph, info, uploads=files, sources=sources) for name, info in infos.items()}
     return Finding(tuple(dict.fromkeys(problem for each in refused for problem in each)), lacking)
 

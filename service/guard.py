@@ -50,15 +50,15 @@ def check_graph(
     `graph` is a ComfyUI graph in API format, `role_files` the server references of the job's media exactly as they
     stand in the graph ("reeldrop/x/cat.png [temp]"), `outputs_of` the output types by class that the server told; it
     speaks only for classes on neither list and can only make the answer stricter for the others. `consent` says that
-    the job itself has it, without which nothing runs that transfers an identity. `unseen` says that no server could be
-    asked yet: what hangs on the outputs of unknown classes isn't judged, and must be before it runs. Every node counts,
-    also one that nothing is connected to. Raises nothing: a graph that is none is a problem like the others.
+    the job itself has it, without which nothing runs that transfers an identity. `unseen` says that a server
+    may tell more later: what hangs on classes that nobody knows isn't judged, and must be before it runs. Every node
+    counts, also one that nothing is connected to. Raises nothing: a graph that is none is a problem like the others.
     """
     if not isinstance(graph, Mapping) or not graph:
         return (_malformed("The graph has no nodes."),)
     told = outputs_of or {}
     nodes = {str(key): _Node(str(key), *_parts(value)) for key, value in graph.items()}
-    later = {key for key, node in nodes.items() if _hangs_on_unknown(node, nodes)} if unseen else set()
+    later = {key for key, node in nodes.items() if _hangs_on_unknown(node, nodes, told)} if unseen else set()
     problems = [
         problem for node in nodes.values() for problem in _check_node(node, nodes, role_files, told, node.key in later)
     ]
@@ -117,10 +117,11 @@ def _check_unlisted(node: _Node, nodes: Mapping[str, _Node], told: Mapping[str, 
         )
 
 
-def _hangs_on_unknown(node: _Node, nodes: Mapping[str, _Node]) -> bool:
-    """Say whether what a node gives out, or what comes into it, is of a class that only a server can tell of."""
+def _hangs_on_unknown(node: _Node, nodes: Mapping[str, _Node], told: Mapping[str, Sequence[str]]) -> bool:
+    """Say whether what a node gives out, or what comes into it, is of a class that no server has told of yet."""
     sources = [nodes[value[0]] for value in node.inputs.values() if _is_link(value) and value[0] in nodes]
-    return any(each.class_type not in HARMLESS and each.class_type not in IDENTITY for each in (node, *sources))
+    lists = (HARMLESS, IDENTITY, told)
+    return any(not any(each.class_type in known for known in lists) for each in (node, *sources))
 
 
 def _is_link(value: Any) -> bool:

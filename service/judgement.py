@@ -81,7 +81,9 @@ class Judgement:
         if sound is not None and key in sound.verdicts:
             return sound.verdicts[key]
         nodes = graph.bound.graph
-        problems = guard.check_graph(nodes, graph.references, self._outputs_of(name, known), consent=graph.consent)
+        told = self._outputs_of(name, known)
+        # A class that this server lacks is missing, which is told; nobody knows what it would give out.
+        problems = guard.check_graph(nodes, graph.references, told, consent=graph.consent, unseen=True)
         lacking = preflight.check(nodes, known, uploads=graph.references, sources=self._library.sources)
         verdict = tuple(dict.fromkeys((*problems, *lacking)))
         if sound is not None and key is not None and len(sound.verdicts) < MAX_KEPT:

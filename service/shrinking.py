@@ -22,7 +22,8 @@ def shrunk(job: Job, render: Render, workflow: Workflow, step: int) -> Shrunk | 
 
     `step` counts from 0; each is taken from what the job has now, so from what the one before left. A step that can
     make nothing smaller is passed over. None where the ladder has no such step left, the job says `shrink: false`, or
-    the workflow is another one by now. The graph is to be guarded again, and the job's fingerprint given up: its result isn't what was asked.
+    the workflow is another one by now. The graph is to be guarded again, and the job's fingerprint given up: its
+    result isn't what was asked.
     """
     if job.settings.get("shrink") is False or job.graph_hash not in (None, workflow.graph_hash):
         return None

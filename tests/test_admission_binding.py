@@ -169,3 +169,17 @@ def test_the_first_workflow_that_a_backend_can_run_is_taken(known: dict[str, Any
     assert [reading.workflow.name for reading in binding.preferred(readings)] == ["first"], "its lack is what is told"
     named = read(Dropped("text-to-video", "", "x", "job_file", b"prompt: a\nworkflow: first", ()), shelf)
     assert binding.preferred(named)[0].workflow.name == "first", "a job's own word counts"
+
+
+def test_of_a_class_that_a_server_lacks_nothing_is_said_but_that_it_is_missing(known: dict[str, Any]):
+    shelf_flow = flow("first", "text-to-video", "prompt")
+    shelf_flow.graph["1"]["class_type"] = "SomebodysSampler"  # type: ignore[index]
+    shelf_flow.graph["3"] = {"class_type": "VAEDecode", "inputs": {"samples": ["1", 0]}}  # type: ignore[index]
+    shelf_flow.graph["2"]["inputs"]["images"] = ["3", 0]
+    shelf = library(shelf_flow)
+    infos = {"a": {"SaveVideo": {"output": [], "output_node": True}, "VAEDecode": {"output": ["IMAGE"]}}}
+    readings = read(Dropped("text-to-video", "", "x", "job_file", b"prompt: a\nconsent: true", ()), shelf)
+    binding = Binding(shelf, lambda: infos, embedded=False)
+    with pytest.raises(Rejected) as refused:
+        binding.bind(cells_of(readings, 1), {}, ["id"], lambda _cell, _inputs: {"sentence": "yes"})
+    assert [problem.code for problem in refused.value.problems] == ["node_missing"]

@@ -266,6 +266,8 @@ def test_before_any_server_was_seen_only_what_hangs_on_unknown_classes_is_left_f
     assert len(check_graph(alone, {FILE}, consent=True, unseen=True)) == 1
     assert check_graph(fed, {FILE}, consent=True, unseen=True) == ()
     assert codes(check_graph(fed, {FILE}, {"TheirLoader": ["STRING"]}, consent=True)) == ["loader_refused"]
+    told = {"TheirLoader": ["IMAGE"]}
+    assert codes(check_graph(fed, {FILE}, told, consent=True, unseen=True)) == ["loader_refused"], "it is told of now"
     assert codes(check_graph(known, {FILE}, unseen=True)) == ["loader_refused"]
     assert codes(check_graph(graph(image="theirs.png"), {FILE}, unseen=True)) == ["loader_refused"]
     assert codes(check_graph(fed, {FILE}, unseen=True)) == ["consent_missing"]

@@ -118,6 +118,9 @@ def test_what_is_missing_is_named_with_its_cure_and_one_able_backend_is_enough(h
     put(home, "smooth.json", {**GREY, "4": steps, "2": {**GREY["2"], "inputs": {"images": ["4", 0], "fps": 8.0}}})
     result = call(home, "check", "smooth")
     assert result.exit_code == 3
+    assert (
+        "smooth: can't run (its jobs need consent: true)\n  on gpu-1: The server lacks the node RIFE" in result.output
+    )
     assert "on gpu-1: The server lacks the node RIFE VFI (node 4 ‘Smooth’ of the workflow)." in result.output
     assert "https://github.com/Fannovel16/ComfyUI-Frame-Interpolation" in result.output
     away = {"name": "gpu-2", "url": "http://127.0.0.1:9"}
