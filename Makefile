@@ -31,6 +31,7 @@ bench: setup
 storm: setup
 	$(BIN)/python -m tests.wholeness
 	$(BIN)/python -m tests.storm
+	$(BIN)/python -m tests.server_storm
 
 clean:
 	rm -rf $(VENV) demo build *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis

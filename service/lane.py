@@ -81,6 +81,8 @@ class Lane:
         self._habits = habits or Habits()
         #: A fixed patience in place of what was learnt.
         self.stall_s: float | None = None
+        #: After so long of refused connections its jobs move.
+        self.refused_move_s = _REFUSED_MOVE_S
         self._ear = Ear()
         self._at = Following(
             name,
@@ -199,7 +201,7 @@ class Lane:
             elif pursuit.where is Where.HERE:
                 self._at.drop(pursuit)
                 self._mishaps.requeue(pursuit.job.id, again=False)
-            elif away_s >= (_REFUSED_MOVE_S if refused else self._habits.move_after_s) and self._mishaps.move_on(
+            elif away_s >= (self.refused_move_s if refused else self._habits.move_after_s) and self._mishaps.move_on(
                 self.name, pursuit, sure=refused
             ):
                 self._at.drop(pursuit)
