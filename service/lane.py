@@ -110,7 +110,7 @@ class Lane:
         )
         self._connection: Connection | None = None
         self._failures = 0
-        self._away_since_s: float | None = None
+        self._answered_s = monotonic()
         self._life = 0
         #: Something may have become possible: take stock before waiting again.
         self._stir = True
@@ -156,7 +156,8 @@ class Lane:
         if self._failures:
             LOG.info("%s answers again", self.name)
         self._failures = 0
-        self._away_since_s = self.trouble = None
+        self.trouble = None
+        self._answered_s = self._monotonic()
         self._stir = True
         self._at.look_now()
         self._fleet.answers(self.name, self._connection.object_info)
@@ -172,7 +173,6 @@ class Lane:
         self._ear.rest(0)
         self.trouble = away
         now = self._monotonic()
-        self._away_since_s = now if self._away_since_s is None else self._away_since_s
         # A server that comes back may be another one: what it can do is asked anew, under a client id of its own.
         self._disconnect()
         hold = Hold(away.code, away.title, away.fix, utc_now())
@@ -182,7 +182,7 @@ class Lane:
         for pursuit in list(self._at.pursuits.values()):
             if away.refused:
                 pursuit.refused()
-            self._leave(pursuit, hold, refused=away.refused, away_s=now - self._away_since_s)
+            self._leave(pursuit, hold, refused=away.refused, away_s=now - self._answered_s)
         self._hold_left_behind(hold)
         LOG.log(logging.DEBUG if self._failures else logging.WARNING, "%s: %s", self.name, away)
         wait_s = _BACKOFF_S[min(self._failures, len(_BACKOFF_S) - 1)]
@@ -242,6 +242,7 @@ class Lane:
             self._take_in(self._ear.listen(due_s), connection)
         else:
             self._at.look(connection)
+            self._answered_s = self._monotonic()
             self._fleet.works(self.name, len(self._at.pursuits))
             self._stir = True
 
