@@ -12,10 +12,13 @@ from service.comfy.backlog import Backlog
 from service.comfy.client import Client
 from service.comfy.fetch import Files as Fetching
 from service.comfy.hearing import Hearing
+from service.comfy.prompt import EXTRA_DATA
 from service.comfy.shared_folder import SharedFolder
 from service.comfy.socket import Connected, Disconnected, Socket
 from service.servers import Reach
 
+#: A client id is given up for being deaf at most this often.
+_RENEW_GAP_S = 60.0
 #: How the words for our own engine begin; whoever must tell its results from a ComfyUI's asks for them.
 PREVIEW_ENGINE = "Reeldrop preview engine"
 
@@ -79,7 +82,10 @@ class Connection:
         self.engine = engine_words(self.client.system_stats())
         self.object_info: Mapping[str, Any] = self.client.object_info()
         self.files: Files = SharedFolder(reach.shared_folder) if reach.shared_folder else self.client
+        #: What goes with every prompt.
+        self.extra_data = EXTRA_DATA if reach.previews else {**EXTRA_DATA, "preview_method": "none"}
         self.hearing = Hearing()
+        self._renewed_s = float("-inf")
         ear.hearing = False
         self._socket = Socket(url, client_id, ear.tell, headers=reach.headers, tls_verify=reach.tls_verify)
         self._socket.start()
@@ -104,8 +110,14 @@ class Connection:
 
     def heed_deafness(self) -> bool:
         """Take a fresh client id where a change that HTTP showed was not told of; return whether that was so."""
-        if not self.hearing.deaf(self._monotonic()):
+        now = self._monotonic()
+        if self._socket.heard_s is not None:
+            # Frames may still lie in the ear.
+            self.hearing.heard(self._socket.heard_s)
+        # Where a stuck client of somebody else's silences the server for everybody, another id doesn't help.
+        if not self.hearing.deaf(now) or now - self._renewed_s < _RENEW_GAP_S:
             return False
+        self._renewed_s = now
         self.hearing.disconnected()
         self._socket.renew()
         return True

@@ -66,9 +66,15 @@ class Following:
         self._look_due_s = 0.0
         self._looked_s: float | None = None
         self._gone_since_s: dict[str, float] = {}
+        #: What was sent here once, has moved to another backend since, and may still be here.
+        self.strays: list[str] = []
         #: How many prompts of other people the newest look found.
         self.others_running = self.others_pending = 0
         self._seen: Queue | None = None
+
+    def recall(self) -> None:
+        """Remember what the server, which answers again, is to let go of."""
+        self.strays = self._store.strays(self._name)
 
     def sent(self) -> list[Pursuit]:
         """Return what the server may have."""
@@ -142,7 +148,7 @@ class Following:
             )
             for pursuit in self.sent()
         ]
-        return min(gaps, default=LOOK_HEARING_S)
+        return min(gaps, default=LOOK_DEAF_S if self.strays else LOOK_HEARING_S)
 
     def _note(self, waiting: Queue, connection: Connection, began_s: float) -> None:
         mine = {pursuit.prompt_id for pursuit in self.sent()}
@@ -244,11 +250,12 @@ class Following:
 
     def _let_strays_go(self, waiting: Queue, client: Client) -> None:
         """Take back what was sent here once and has moved to another backend since."""
-        for prompt_id in self._store.strays(self._name):
+        for prompt_id in list(self.strays):
             if prompt_id in waiting.pending or prompt_id in waiting.running:
                 client.cancel(prompt_id)
             else:
                 self._store.forget_stray(self._name, prompt_id)
+                self.strays.remove(prompt_id)
 
     def cancel(self, pursuit: Pursuit) -> None:
         """End a job that somebody asked to cancel; nothing of it is at a server any more."""

@@ -159,6 +159,7 @@ class Lane:
         self.trouble = None
         self._answered_s = self._monotonic()
         self._stir = True
+        self._at.recall()
         self._at.look_now()
         self._fleet.answers(self.name, self._connection.object_info)
         return self._connection
@@ -236,7 +237,7 @@ class Lane:
             self._take_up(connection)
             self._dispatch.fill(connection)
             self._tell(connection)
-        if not self._at.pursuits:
+        if not (self._at.pursuits or self._at.strays):
             self._rest(connection)
         elif due_s := self._at.due_s():
             self._take_in(self._ear.listen(due_s), connection)

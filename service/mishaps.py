@@ -72,8 +72,9 @@ class Mishaps:
         job = self._present(pursuit)
         if not self._fleet.another_can_run(name, job.id):
             return False
+        # A port may refuse while the process behind it lives; if it comes back with the prompt, it lets go of it.
+        self._store.add_stray(name, pursuit.prompt_id)
         if not sure:
-            self._store.add_stray(name, pursuit.prompt_id)
             title = f"{name} had it and stopped answering, so it was sent elsewhere; it may have been rendered twice."
             self._store.change(job.id, warnings=[*job.warnings, title])
         LOG.warning("%s: moves away from %s", job.name, name)

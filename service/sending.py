@@ -65,7 +65,8 @@ def _send(
     pursuit.posted(connection.client_id)
     pursuit.where = Where.SENT
     try:
-        connection.client.submit(render.prompt_id, render.graph, pursuit.sent_as or connection.client_id)
+        sent_as = pursuit.sent_as or connection.client_id
+        connection.client.submit(render.prompt_id, render.graph, sent_as, connection.extra_data)
     except Unavailable as lost:
         if lost.refused:
             # Nothing listened, so nothing was taken.

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from service.backend_keys import Backend
+from service.comfy.access import bearer
 from service.comfy.embedded import EmbeddedEngine
 from service.config import Config
 from service.errors import Unavailable
@@ -20,6 +21,7 @@ class Reach:
     headers: Mapping[str, str] = field(default_factory=dict)
     tls_verify: bool | Path = True
     shared_folder: Path | None = None
+    previews: bool = True
 
 
 @dataclass(frozen=True)
@@ -39,8 +41,8 @@ class Remote:
         headers = {name: value.get_secret_value() for name, value in self.backend.headers.items()}
         token = _token_of(self.backend)
         if token is not None:
-            headers["Authorization"] = f"Bearer {token}"
-        return Reach(headers, self.backend.tls_verify, self.backend.shared_folder)
+            headers |= bearer(token)
+        return Reach(headers, self.backend.tls_verify, self.backend.shared_folder, self.backend.previews)
 
 
 class Embedded:

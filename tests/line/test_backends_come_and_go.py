@@ -92,10 +92,10 @@ def test_a_silent_server_keeps_its_job_until_it_moves_and_then_lets_go_of_it(
             each._habits = lane.Habits(move_after_s=1.0)
         silent = dict(zip(("one", "two"), servers, strict=True))[here]
         # Its address doesn't answer in time, and it goes on rendering all the while.
-        silent.delay("/", seconds=20)
+        silent.freeze()
         until_at(world, "text-to-video/cup", "two" if here == "one" else "one")
         status = world.status("text-to-video/cup")
-        silent.heal()
+        silent.thaw()
         world.until_state("text-to-video/cup", "done")
         world.until(lambda: not world.app.store.strays(here), "the end of what was left there")
     assert any("rendered twice" in warning for warning in status["warnings"])

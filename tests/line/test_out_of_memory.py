@@ -1,4 +1,4 @@
-"""A server that runs out of memory: free it, the same again, then smaller step by step; the status says what changed."""
+"""A server that runs out of memory: free it, the same again, then smaller, step by step; the status says so."""
 
 from __future__ import annotations
 
