@@ -188,7 +188,23 @@ class Lane:
         LOG.log(logging.DEBUG if self._failures else logging.WARNING, "%s: %s", self.name, away)
         wait_s = _BACKOFF_S[min(self._failures, len(_BACKOFF_S) - 1)]
         self._failures += 1
-        self._ear.rest(wait_s)
+        self._wait_away(wait_s, refused=away.refused)
+
+    def _wait_away(self, seconds: float, *, refused: bool) -> None:
+        """Wait before the server is tried again; who is cancelled meanwhile isn't kept waiting where nothing runs."""
+        until_s = self._monotonic() + seconds
+        later: list[Sent] = []
+        while (left_s := until_s - self._monotonic()) > 0:
+            said = self._ear.listen(left_s)
+            if isinstance(said, Sent):
+                later.append(said)
+            elif said is None and refused:
+                self._at.heed()
+                for pursuit in list(self._at.pursuits.values()):
+                    if pursuit.why is Why.CANCELLED and pursuit.where is not Where.SENDING:
+                        self._at.cancel(pursuit)
+        for sent in later:
+            self._ear.tell(sent)
 
     def _leave(self, pursuit: Pursuit, hold: Hold, *, refused: bool, away_s: float) -> None:
         """See to a job whose backend is away: it is cancelled, moves on, or holds."""
