@@ -295,7 +295,8 @@ def test_a_kill_between_the_asking_and_the_end_forgets_nothing(tmp_path: Path, e
         end = time.monotonic() + 25
         while time.monotonic() < end:
             with suppress(FileNotFoundError):
-                if '"state": "running"' in (folder / "cup.status.json").read_text(encoding="utf-8"):
+                # Before that it may not have been sent, and is then nothing to interrupt.
+                if '"stage": "sampling' in (folder / "cup.status.json").read_text(encoding="utf-8"):
                     (folder / "cup.cancel").touch()
                     return
             time.sleep(0.01)
