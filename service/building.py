@@ -33,11 +33,12 @@ from service.inbox.roots import marker
 from service.inbox.watch import Watch
 from service.intake import Intake
 from service.job import Job, Render, new_id
-from service.lane import Habits, Lane
+from service.lane import Lane
 from service.mishaps import Mishaps
 from service.neighbours import Server
 from service.openings import Openings, drain
 from service.outbox import Outbox
+from service.patience import Habits
 from service.publishing import Publishing
 from service.register import Register
 from service.requests import Request, Requests

@@ -136,9 +136,13 @@ class Dispatch:
             self._take_back(lambda pursuit: "" in paused or pursuit.job.task in paused)
         while self._has_place():
             turn = self._next()
-            if turn is None or not self._may_send():
+            if turn is None:
+                break
+            if not self._may_send():
                 return
             self._begin(turn, connection)
+        if not self._at.pursuits:
+            self._fleet.tell_unserved(self._store.candidates(self._free_tasks()))
         turn = self._next() if self._waiting_there() else None
         if turn is not None:
             # What came up meanwhile goes before what the server has not begun.
@@ -174,8 +178,7 @@ class Dispatch:
 
     def _next(self) -> Turn | None:
         """Return the job that this backend is to have next, and note the jobs to which it is preferred."""
-        paused = self._paused()
-        tasks = [] if "" in paused else [task for task in self._store.queued_tasks() if task not in paused]
+        tasks = self._free_tasks()
         turns = self._store.candidates(tasks, fits=lambda turn: self._can_run(self.name, turn)) if tasks else []
         if not turns:
             return None
@@ -184,6 +187,10 @@ class Dispatch:
         turn = choose(turns, last_started, here, others, self._can_run)
         self._passed = passed_by(turn, turns, last_started, here, others, self._can_run) if turn else []
         return turn
+
+    def _free_tasks(self) -> list[str]:
+        paused = self._paused()
+        return [] if "" in paused else [task for task in self._store.queued_tasks() if task not in paused]
 
     def _can_run(self, name: str, turn: Turn) -> bool:
         if self._fleet.can_run(name, turn):

@@ -17,6 +17,8 @@ from service.store import utc_now
 #: So many answers to "can this backend run that job" are remembered.
 _REMEMBERED = 5000
 
+_BACKEND_AWAY = "backend_away"
+
 
 @dataclass(frozen=True)
 class Berth:
@@ -61,6 +63,9 @@ class Fleet:
             version = berth.version + (info is not berth.info)
             self._berths[name] = replace(berth, info=info, version=version, away=None)
             self._tell()
+        if berth.away is not None:
+            for job_id, _ in self._register.store.held_for(_BACKEND_AWAY):
+                self._register.hold(job_id, None)
 
     def is_away(self, name: str, hold: Hold) -> None:
         """Note why a backend takes nothing now."""
@@ -138,6 +143,18 @@ class Fleet:
         """Return whether another backend that answers now has what a job needs and may have it."""
         barred = self._register.store.barred(job_id)
         return any(self._has(bay.name, job_id) and bay.name not in barred for bay in self.others(name))
+
+    def tell_unserved(self, turns: Iterable[Turn]) -> None:
+        """Say on queued jobs that no backend that answers now can run them, and which one that is away could."""
+        with self._lock:
+            here = [name for name, berth in self._berths.items() if berth.away is None]
+            away = [name for name, berth in self._berths.items() if berth.away is not None]
+        for turn in turns if here and away else ():
+            able = [name for name in away if self.can_run(name, turn)]
+            if able and not any(self.can_run(name, turn) for name in here):
+                title = f"Only {' or '.join(able)} can run it, and that backend takes nothing now."
+                fix = "It goes on by itself once that backend does; `reeldrop status` says what keeps it."
+                self._register.hold(turn.id, Hold(_BACKEND_AWAY, title, fix, utc_now()))
 
     def _has(self, name: str, job_id: str) -> bool:
         with self._lock:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import logging
-import subprocess
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
 from typing import Any
 
 from service.comfy.protocol import POST_DEADLINE_S
@@ -19,11 +17,12 @@ from service.following import Following
 from service.job import Hold, State
 from service.mishaps import Mishaps
 from service.neighbours import Publisher, Server
+from service.patience import Habits, Patience
 from service.pursuit import Pursuit, Where, Why
 from service.register import Register
 from service.sending import Sent
 from service.store import utc_now
-from service.timing import LEAST_PATIENCE_S, Timing
+from service.timing import Timing
 
 LOG = logging.getLogger(__name__)
 
@@ -31,21 +30,6 @@ _IDLE_PROBE_S = 30.0
 _BACKOFF_S = (0.5, 1.0, 2.0, 5.0, 10.0)
 #: A server that refuses connections for so long has lost our prompts, and isn't coming back at once.
 _REFUSED_MOVE_S = 30.0
-#: A command that restarts a server is given this long, and isn't run again for longer than that.
-_RESTART_S = 120.0
-_RESTART_GAP_S = 600.0
-
-
-@dataclass(frozen=True)
-class Habits:
-    """What a lane is told of its backend by the configuration."""
-
-    move_after_s: float = 1800.0
-    #: The least time that a render may stand still.
-    stall_s: float = LEAST_PATIENCE_S
-    restart_command: tuple[str, ...] = ()
-    #: Say why nothing new is to be sent there now: drained, outside its window; None where it may be.
-    resting: Callable[[], Hold | None] = lambda: None
 
 
 class Lane:
@@ -77,10 +61,8 @@ class Lane:
         self._mishaps = mishaps
         self._monotonic = monotonic
         self._new_client_id = new_client_id
-        self._timing = timing
         self._habits = habits or Habits()
-        #: A fixed patience in place of what was learnt.
-        self.stall_s: float | None = None
+        self.patience = Patience(name, self._habits, timing, monotonic, self._beside)
         #: After so long of refused connections its jobs move.
         self.refused_move_s = _REFUSED_MOVE_S
         self._ear = Ear()
@@ -91,8 +73,8 @@ class Lane:
             publisher,
             mishaps,
             monotonic=monotonic,
-            patience_s=self._patience_s,
-            wedged=self._restart,
+            patience_s=self.patience.of,
+            wedged=self.patience.restart,
         )
         self._dispatch = Dispatch(
             name,
@@ -114,9 +96,11 @@ class Lane:
         self._life = 0
         #: Something may have become possible: take stock before waiting again.
         self._stir = True
-        self._restarted_s: float | None = None
         #: Why the backend is away, or None while it answers.
         self.trouble: Unavailable | None = None
+
+    def _beside(self, work: Callable[..., object], /, *arguments: object) -> None:
+        self._dispatch.beside(work, *arguments)
 
     def wake(self) -> None:
         """Say that there may be a job; never blocks."""
@@ -232,17 +216,6 @@ class Lane:
             if job_id not in busy and job_id not in self._at.pursuits:
                 self._register.hold(job_id, hold)
 
-    def _restart(self) -> None:
-        """Run the operator's command that restarts the server, where there is one; not twice within ten minutes."""
-        now = self._monotonic()
-        if not self._habits.restart_command or (
-            self._restarted_s is not None and now - self._restarted_s < _RESTART_GAP_S
-        ):
-            return
-        self._restarted_s = now
-        LOG.warning("%s renders nothing and lets go of nothing: its restart command is run", self.name)
-        self._dispatch.beside(_run_command, self.name, self._habits.restart_command)
-
     # its jobs --------------------------------------------------------------------------------------------------------
 
     def _step(self, connection: Connection) -> None:
@@ -275,14 +248,6 @@ class Lane:
             "others_queued": self._at.others_pending,
         }
         self._store.note_backend(self.name, facts)
-
-    def _patience_s(self, pursuit: Pursuit) -> float:
-        if self.stall_s is not None:
-            return self.stall_s
-        if not pursuit.run.started:
-            # It is said to run and no node has begun: the server's worker is dead.
-            return self._habits.stall_s
-        return max(self._habits.stall_s, self._timing.patience_s(pursuit.job, pursuit.render, pursuit.node))
 
     def _take_in(self, said: Any, connection: Connection) -> None:
         """Take in what was said: a frame, how sending went, or that something changed."""
@@ -346,10 +311,3 @@ class Lane:
                 # An earlier life got as far as the outbox; what is left needs no server.
                 self._at.drop(pursuit)
                 self._publisher.publish(job, render, (), connection.client, connection.files)
-
-
-def _run_command(name: str, command: tuple[str, ...]) -> None:
-    try:
-        subprocess.run(command, timeout=_RESTART_S, check=True, stdin=subprocess.DEVNULL, capture_output=True)
-    except (OSError, subprocess.SubprocessError) as trouble:
-        LOG.warning("%s: its restart command failed: %s", name, trouble)

@@ -33,6 +33,7 @@ FLOORS: dict[str, float] = {
     # landing: what several steps of the hallway share
     "pursuit": 4.5,
     "sending": 6,
+    "patience": 6,
     "dispatch": 6.7,
     "fleet": 5.5,
     "mishaps": 6.2,

@@ -11,6 +11,7 @@ import requests
 
 from service import lane
 from service.examiner import OpenNsfw
+from service.patience import Habits
 from tests.faults.proxy import Proxy
 from tests.line.test_control import server_queue
 from tests.line.test_servers_come_and_go import Server
@@ -89,7 +90,7 @@ def test_a_silent_server_keeps_its_job_until_it_moves_and_then_lets_go_of_it(
         world.drop("text-to-video/cup.yaml", LONG.replace("150", "30"))
         here = until_rendering(world, "text-to-video/cup")
         for each in world.app.lanes:
-            each._habits = lane.Habits(move_after_s=1.0)
+            each._habits = Habits(move_after_s=1.0)
         silent = dict(zip(("one", "two"), servers, strict=True))[here]
         # Its address doesn't answer in time, and it goes on rendering all the while.
         silent.freeze()
@@ -152,4 +153,21 @@ def test_a_job_goes_only_where_its_nodes_are(tmp_path: Path, servers: tuple[Prox
             world.drop(f"text-to-video/{name}.yaml", CUP.replace("cup", name))
         for name in ("red", "blue", "green"):
             assert world.until_state(f"text-to-video/{name}", "done")["backend"] == "two"
+    assert servers[0].prompts_sent == 0
+
+
+def test_a_job_that_only_an_absent_server_can_run_waits_for_it_and_says_so(
+    tmp_path: Path, servers: tuple[Proxy, Proxy]
+):
+    known = requests.get(f"{servers[0].upstream}/object_info", timeout=10).json()
+    del known["ADE_LoadAnimateDiffModel"]
+    servers[0].answer("/object_info", json.dumps(known).encode())
+    with two(tmp_path, servers) as world:
+        world.until(lambda: len(world.app.fleet.object_infos()) == 2, "both servers")
+        world.app._drain("two", draining=True)
+        world.drop("text-to-video/cup.yaml", CUP)
+        hold = world.until_hold("text-to-video/cup", "backend_away")
+        assert hold["title"] == "Only two can run it, and that backend takes nothing now."
+        world.app._drain("two", draining=False)
+        assert world.until_state("text-to-video/cup", "done")["hold"] is None
     assert servers[0].prompts_sent == 0

@@ -50,7 +50,7 @@ def start(world: World, stall_s: float) -> None:
     world.app.on_change = world.changes.append
     world.app.open()
     for lane in world.app.lanes:
-        lane.stall_s = stall_s
+        lane.patience.fixed_s = stall_s
     world.app.start()
 
 
@@ -159,4 +159,4 @@ def until_sampling(world: World, attempt: int) -> None:
 def set_patience(world: World, seconds: float) -> None:
     assert world.app is not None
     for lane in world.app.lanes:
-        lane.stall_s = seconds
+        lane.patience.fixed_s = seconds
