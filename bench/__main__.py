@@ -9,7 +9,21 @@ import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 
-from bench import crashes, crowds, drops, giants, hanging, idle, machine, multitudes, orders, server, starts
+from bench import (
+    crashes,
+    crowds,
+    drops,
+    fifty,
+    forecasts,
+    giants,
+    hanging,
+    idle,
+    machine,
+    multitudes,
+    orders,
+    server,
+    starts,
+)
 from bench.figures import HEAD, Figure
 
 Measurement = Callable[[], list[Figure]]
@@ -29,6 +43,8 @@ _FULL: Mapping[str, Measurement] = {
     "hanging": lambda: hanging.measure_hanging(20),
     "loads": lambda: orders.measure_loads(20),
     "choices": lambda: orders.measure_choices(10_000, 30),
+    "fifty": lambda: fifty.measure_fifty(50, 2),
+    "forecasts": lambda: forecasts.measure_forecasts(10),
     "engine": lambda: server.measure_engine(200, 30),
     "giant": lambda: giants.measure_giant(5 * 10**9, 8),
     "kill": lambda: crashes.measure_kill_outside(3) + crashes.measure_kill_embedded(2),
@@ -45,6 +61,8 @@ _QUICK: Mapping[str, Measurement] = {
     "multitude": lambda: multitudes.measure_multitude(50),
     "lying": lambda: multitudes.measure_lying(500, 5),
     "hanging": lambda: hanging.measure_hanging(3),
+    "fifty": lambda: fifty.measure_fifty(5, 1),
+    "forecasts": lambda: forecasts.measure_forecasts(2),
     "giant": lambda: giants.measure_giant(2 * 10**8, 4),
     "loads": lambda: orders.measure_loads(2),
     "choices": lambda: orders.measure_choices(500, 3),

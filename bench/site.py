@@ -30,14 +30,14 @@ _LOOK_S = 0.02
 class Site:
     """Inbox, outbox and settings; with `url` the daemon renders there, otherwise on an embedded engine of its own."""
 
-    def __init__(self, folder: Path, url: str | None = None) -> None:
+    def __init__(self, folder: Path, url: str | None = None, *, workflows: Path = ROOT / "workflows") -> None:
         self.folder = folder
         self.inbox = folder / "inbox"
         self.outbox = folder / "outbox"
         self._aside = folder / "aside"
         for each in (self.inbox / "text-to-video", self.inbox / "image-to-video", self._aside):
             each.mkdir(parents=True)
-        settings: dict[str, Any] = {"workflows_dir": str(ROOT / "workflows"), "models_dir": str(ROOT / "models")}
+        settings: dict[str, Any] = {"workflows_dir": str(workflows), "models_dir": str(ROOT / "models")}
         if url:
             settings["backends"] = [{"name": "server", "url": url}]
         self._config = folder / "config.yaml"
@@ -45,10 +45,10 @@ class Site:
 
     @classmethod
     @contextmanager
-    def make(cls, url: str | None = None) -> Iterator[Self]:
+    def make(cls, url: str | None = None, *, workflows: Path = ROOT / "workflows") -> Iterator[Self]:
         """Give a site that leaves nothing behind."""
         with temporary_folder() as folder:
-            yield cls(folder, url)
+            yield cls(folder, url, workflows=workflows)
 
     # the daemon ------------------------------------------------------------------------------------------------------
 
@@ -73,9 +73,13 @@ class Site:
 
     def drop(self, task: str, name: str, content: str | bytes) -> tuple[float, float]:
         """Rename a whole file into a task's folder; return the moment just before, on time.time and on perf_counter."""
-        prepared = self.prepare(name, content)
+        self.prepare(name, content)
+        return self.move(task, name)
+
+    def move(self, task: str, name: str) -> tuple[float, float]:
+        """Rename what was prepared into a task's folder; return the moment just before, like `drop`."""
         moments = time.time(), time.perf_counter()
-        prepared.rename(self.inbox / task / name)
+        (self._aside / name).rename(self.inbox / task / name)
         return moments
 
     def drop_photo(self, name: str) -> tuple[float, float]:
