@@ -27,6 +27,8 @@ from service.timing import Timing
 LOG = logging.getLogger(__name__)
 
 _IDLE_PROBE_S = 30.0
+#: What answered so lately is taken to answer still.
+_FRESH_S = 1.0
 _BACKOFF_S = (0.5, 1.0, 2.0, 5.0, 10.0)
 #: A server that refuses connections for so long has lost our prompts, and isn't coming back at once.
 _REFUSED_MOVE_S = 30.0
@@ -224,6 +226,7 @@ class Lane:
             self._at.heed()
             self._dispatch.send_lost(connection)
             self._take_up(connection)
+            self._probe(connection)
             self._dispatch.fill(connection)
             self._tell(connection)
         if not (self._at.pursuits or self._at.strays):
@@ -235,6 +238,12 @@ class Lane:
             self._answered_s = self._monotonic()
             self._fleet.works(self.name, len(self._at.pursuits))
             self._stir = True
+
+    def _probe(self, connection: Connection) -> None:
+        """Ask an idle server whether it is there before it is given a job: one that hangs would keep it for long."""
+        if not self._at.pursuits and self._monotonic() - self._answered_s > _FRESH_S:
+            connection.client.system_stats()
+            self._answered_s = self._monotonic()
 
     def _tell(self, connection: Connection) -> None:
         """Say what there is at the backend, for whoever asks with a command."""
@@ -278,8 +287,6 @@ class Lane:
             if isinstance(said, Disconnected):
                 break
         self._stir = True
-        if self._monotonic() >= until_s:
-            connection.client.system_stats()
 
     def _take_up(self, connection: Connection) -> None:
         """Follow the running jobs of this backend that nobody works on: the server may have their prompts already."""

@@ -6,6 +6,8 @@ from datetime import datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+import tzlocal
+
 from service.config import parse
 from service.openings import Openings, local_now
 
@@ -57,5 +59,9 @@ def test_a_workflow_runs_only_where_all_its_tags_are():
 
 def test_local_time_comes_with_the_rules_of_its_zone(monkeypatch):
     monkeypatch.setenv("TZ", "Europe/Berlin")
+    # Whoever asked before keeps what it was.
+    tzlocal.reload_localzone()
     zone = local_now().tzinfo
+    monkeypatch.undo()
+    tzlocal.reload_localzone()
     assert {datetime(2026, month, 1, tzinfo=zone).utcoffset().total_seconds() for month in (1, 7)} == {3600, 7200}

@@ -15,7 +15,7 @@ from tests.line.world import SMALL, World, photo
 CUP = f"prompt: a cup\n{SMALL}"
 
 #: Long enough to be seen running, short enough that a slow machine ends it in time.
-SOME_SECONDS = "prompt: a harbour\nseed: 1\nwidth: 512\nheight: 512\nframes: 16\nsteps: 60\n"
+SOME_SECONDS = "prompt: a harbour\nseed: 1\nwidth: 512\nheight: 512\nframes: 16\nsteps: 90\n"
 
 
 @pytest.fixture
@@ -85,7 +85,7 @@ def test_a_pause_of_everything_holds_the_queue_and_what_comes_and_lets_what_runs
     world.drop("text-to-video/long.yaml", SOME_SECONDS)
     until_rendering(world, proxy)
     world.drop("text-to-video/queued.yaml", CUP)
-    world.until_state("text-to-video/queued", "queued")
+    world.until_state("text-to-video/queued", "queued", "running")
     world.drop("PAUSE", "")
     hold = world.until_hold("text-to-video/queued", "paused")
     assert "inbox/PAUSE" in hold["fix"]

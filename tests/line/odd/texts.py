@@ -150,9 +150,13 @@ def fields() -> Iterator[Row]:
         yield refused(TASK, f"{name}-{number}", f"{name}: {value}{prompt}\n", name, at=at)
     for name, value in (
         ("loras", "[]"), ("sliders", "{age: 0.3}"), ("matrix", "{cfg: [6, 7]}"), ("start_at", "2026-12-01 22:00"),
-        ("every", '"0 22 * * *"'), ("consent", "true"), ("notify", "http://x"), ("shrink", "true"),
+        ("every", '"0 22 * * *"'), ("notify", "http://x"),
     ):  # fmt: skip
         yield refused(TASK, f"unbuilt-{name}", f"prompt: x\n{name}: {value}\n", name, "not built yet", at=(2, 1))
+    for name in ("consent", "shrink"):
+        yield refused(
+            TASK, f"perhaps-{name}", f"prompt: x\n{name}: perhaps\n", name, "true or false", at=(2, len(name) + 3)
+        )
     for name in ("format", "codec", "crf", "fps", "audio"):
         yield refused(TASK, f"unbuilt-output-{name}", f"prompt: x\noutput: {{{name}: 1}}\n", name, "not built yet")
     for name, line, at, *words in (
