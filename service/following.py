@@ -243,8 +243,12 @@ class Following:
 
     def _ask_back(self, pursuit: Pursuit, client: Client) -> None:
         if pursuit.ask_due():
-            # It acts on this prompt alone, wherever that has moved meanwhile.
-            client.cancel(pursuit.prompt_id)
+            if pursuit.why is Why.RETURNED:
+                # It may have begun since it was looked for: then it is kept, so nothing may stop it.
+                client.delete(pursuit.prompt_id)
+            else:
+                # It acts on this prompt alone, wherever that has moved meanwhile.
+                client.cancel(pursuit.prompt_id)
         if pursuit.why is Why.CANCELLED:
             pursuit.linger(_LINGER_S)
 

@@ -6,7 +6,6 @@ import logging
 from collections.abc import Callable, Collection
 from typing import Any
 
-from service.comfy.protocol import POST_DEADLINE_S
 from service.comfy.socket import Connected, Disconnected
 from service.connection import Connection, Ear, Stopped
 from service.dispatch import Dispatch
@@ -96,6 +95,8 @@ class Lane:
         self._failures = 0
         self._answered_s = monotonic()
         self._life = 0
+        #: Whether the server has refused a connection in this life of ours.
+        self._refused = False
         #: Something may have become possible: take stock before waiting again.
         self._stir = True
         #: Why the backend is away, or None while it answers.
@@ -159,6 +160,7 @@ class Lane:
         # Whoever stops takes the engine of ours away too; that is no news for anybody.
         self._ear.rest(0)
         self.trouble = away
+        self._refused |= away.refused
         now = self._monotonic()
         # A server that comes back may be another one: what it can do is asked anew, under a client id of its own.
         self._disconnect()
@@ -302,10 +304,9 @@ class Lane:
             render = self._dispatch.planned(job)
             pursuit = self._dispatch.pursue(job, render, Where.SENT)
             self._at.look_now()
-            if self._server.embedded and not self._dispatch.was_sent_here(pursuit.prompt_id):
-                # It was sent to an engine that has died since, with the daemon's earlier life or by itself.
-                pursuit.run.posted(self._monotonic() - POST_DEADLINE_S)
-                pursuit.refused()
+            if not self._dispatch.was_sent_here(pursuit.prompt_id):
+                # The engine of the daemon's earlier life died with it; another server may have been found dead.
+                pursuit.inherit(gone=self._server.embedded or self._refused)
             try:
                 published = self._publisher.published(job)
             except Unavailable as away:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
-from service.comfy.protocol import AskHistory, Event, Run, StillPending, StillRunning, Verdict
+from service.comfy.protocol import POST_DEADLINE_S, AskHistory, Event, Run, StillPending, StillRunning, Verdict
 from service.job import Job, Render
 
 #: After "it is over" history may lag: up to 0.35 s were measured (docs/comfyui.md).
@@ -130,6 +130,13 @@ class Pursuit:
         self.standstill.move()
         self.rendering = self.was_taken = self.was_running = False
 
+    def inherit(self, *, gone: bool) -> None:
+        """An earlier life of ours sent the prompt; `gone`: to a process of the server that has died since."""
+        now_s = self._monotonic()
+        self.run.posted(now_s - POST_DEADLINE_S if gone else now_s)
+        if gone:
+            self.refused()
+
     def refused(self) -> None:
         """The server's process is gone, and all that it knew with it."""
         self.run.refused(self._monotonic())
@@ -157,7 +164,7 @@ class Pursuit:
         self, *, pending: bool, running: bool, entry: Mapping[str, Any] | None, began_s: float, hears: bool
     ) -> Verdict | None:
         """Given one answered look (queue, then history), return what became of the prompt; see Run.reconcile."""
-        verdict = self.run.reconcile(pending, running, entry, now_s=began_s)
+        verdict = self.run.reconcile(pending, running, entry, now_s=began_s, answered_s=self._monotonic())
         self.rendering, self._missing = isinstance(verdict, StillRunning), verdict is None
         if isinstance(verdict, StillPending | StillRunning):
             self.was_taken = True

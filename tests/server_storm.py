@@ -3,7 +3,8 @@
     python -m tests.server_storm [--kinds kills,answers,…] [--seed 1] [--cases 3]
 
 It needs many minutes, so it is no part of make test, which has a slice of each. Each case is noted in var/storm/ as it
-ends; the same command goes on where it was interrupted. With --cases only so many cases of each kind are run.
+ends, but for the simulated ones, which take seconds; the same command goes on where it was interrupted. With --cases
+only so many cases of each kind are run.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from tests.line.interleaving import live_many
 from tests.line.outliving import Ride, outlive_a_server, outlive_kills, outlive_lost_answers
 from tests.line.world import ROOT
 
@@ -43,6 +45,11 @@ KINDS: Mapping[str, Kind] = {
 }
 
 
+#: Simulated servers live on a clock of their own: so many cases go by in seconds, with races to cancel or without.
+SIMULATED: Mapping[str, tuple[int, bool]] = {"looks": (10_000, False), "cancels": (10_000, True)}
+_SEEDS_APART = 1_000_000
+
+
 @dataclass(frozen=True)
 class Outcome:
     """What became of a case, and what was wrong (nothing, it is hoped)."""
@@ -62,7 +69,9 @@ def main() -> int:
     notes.parent.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix="reeldrop-storm-"))
     print(f"seed {options.seed}; notes in {notes.relative_to(ROOT)}; what goes wrong stays in {folder}", flush=True)
-    kinds = options.kinds.split(",")
+    wanted = options.kinds.split(",")
+    simulated = [kind for kind in wanted if kind in SIMULATED and not _simulate(kind, options.seed)]
+    kinds = [kind for kind in wanted if kind in KINDS]
     cases = [(kind, options.seed + n) for kind in kinds for n in range(min(options.cases, KINDS[kind].cases))]
     outcomes = [outcome for outcome in _noted(notes) if (outcome.kind, outcome.seed) in cases]
     left = [case for case in cases if case not in {(outcome.kind, outcome.seed) for outcome in outcomes}]
@@ -74,8 +83,9 @@ def main() -> int:
         with notes.open("a", encoding="utf-8") as file:
             file.write(json.dumps(asdict(outcome)) + "\n")
         print(outcome, flush=True)
-    _print_table(outcomes, time.monotonic() - began)
-    if any(outcome.wrong for outcome in outcomes):
+    if cases:
+        _print_table(outcomes, time.monotonic() - began)
+    if simulated or any(outcome.wrong for outcome in outcomes):
         return 1
     shutil.rmtree(folder)
     return 0
@@ -83,10 +93,23 @@ def main() -> int:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser("python -m tests.server_storm")
-    parser.add_argument("--kinds", default=",".join(KINDS), help="what happens (default: %(default)s)")
+    parser.add_argument("--kinds", default=",".join([*SIMULATED, *KINDS]), help="what happens (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=1, help="draws what happens when")
     parser.add_argument("--cases", type=int, default=sys.maxsize, help="at most so many of each kind")
     return parser.parse_args()
+
+
+def _simulate(kind: str, seed: int) -> bool:
+    """Live the simulated cases of a kind and say what came of them; return whether nothing was wrong."""
+    cases, races = SIMULATED[kind]
+    lived = live_many(seed * _SEEDS_APART, cases, races=races)
+    ends = ", ".join(f"{count} {end}" for end, count in sorted(lived.ends.items()))
+    print(
+        f"{kind}: {lived.cases} cases, {ends}; {lived.losses} losses, noticed within {lived.latest_loss_s} s; "
+        f"{len(lived.wrong)} wrong {dict(list(lived.wrong.items())[:5]) or ''}",
+        flush=True,
+    )
+    return not lived.wrong
 
 
 def _judge(kind: str, seed: int, folder: Path) -> Outcome:

@@ -24,7 +24,7 @@ __all__ = [
 
 #: A POST /prompt that has no answer by then is given up by us, and can't reach the server any more.
 POST_DEADLINE_S = 4.0
-#: Two empty looks must begin this far apart before they mean that the prompt is gone.
+#: The second of two empty looks must begin so long after the first was answered to mean that the prompt is gone.
 LOOK_GAP_S = 4.0
 
 
@@ -262,8 +262,9 @@ class Run:
         entry: Mapping[str, Any] | None,
         *,
         now_s: float,
+        answered_s: float | None = None,
     ) -> Verdict | None:
-        """Given one answered look (queue, then history) that began at `now_s`, return what became of the prompt.
+        """Given one look (queue, then history) from `now_s` to `answered_s`, return what became of the prompt.
 
         `now_s` is the caller's monotonic clock, the same as in `posted` and `refused`; a look without both answers
         isn't handed in at all. None: in neither, but that is no proof yet; look again at `look_again_s`.
@@ -273,9 +274,9 @@ class Run:
             return StillRunning() if running else StillPending()
         if entry is not None:
             return judge(entry, self._output_node)
-        return self._miss(now_s)
+        return self._miss(now_s, now_s if answered_s is None else answered_s)
 
-    def _miss(self, now_s: float) -> Lost | None:
+    def _miss(self, now_s: float, answered_s: float) -> Lost | None:
         if self._posted_s is None:
             # Whoever sent it before us may have done so a moment ago: its deadline counts from our first look.
             self._posted_s = now_s
@@ -284,7 +285,8 @@ class Run:
         if self._refused_s is not None and self._refused_s >= self._posted_s and now_s >= self._refused_s:
             return Lost()
         if self._first_empty_s is None:
-            self._first_empty_s = now_s
+            # A server that stood still answers first and reads what else came meanwhile a moment later.
+            self._first_empty_s = answered_s
             return None
         return Lost() if now_s >= self._first_empty_s + LOOK_GAP_S else None
 

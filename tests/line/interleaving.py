@@ -28,7 +28,7 @@ _SETTLED_S = 30.0
 
 @dataclass
 class Book:
-    """What stands behind a lane: database, publishing, ends and mishaps; it notes what it is told, and what is wrong."""
+    """What stands behind a lane (database, publishing, ends, mishaps): it notes what it is told and what is wrong."""
 
     server: Simulated
     jobs: dict[str, Job] = field(default_factory=dict)
@@ -38,6 +38,7 @@ class Book:
     #: Jobs that wait to be sent, and the losses that were noticed.
     queued: list[Job] = field(default_factory=list)
     losses: list[float] = field(default_factory=list)
+    #: Since when each prompt could be known to be lost.
     posted_s: dict[str, float] = field(default_factory=dict)
 
     # its store and register
@@ -75,7 +76,7 @@ class Book:
         self.losses.append(now_s - max(self.posted_s[prompt_id], self.server.answers_since_s))
         return pursuit.job
 
-    def requeue(self, job_id: str, *, again: bool) -> None:  # noqa: ARG002  the name is the room's
+    def requeue(self, job_id: str, *, again: bool) -> None:
         self.queued.append(self.jobs[job_id])
 
     def errored(self, _name: str, pursuit: Pursuit, problem: object, _client: Client) -> None:
@@ -93,6 +94,7 @@ class Line:
         self.hearing = Hearing()
         self.object_info = OBJECT_INFO
         self.client_id = number()
+        self.extra_data: dict[str, Any] = {}
 
     def connect(self) -> None:
         """Ask who it is, and open the socket; raises Unavailable."""
@@ -135,7 +137,9 @@ class Journey:
             monotonic=self.clock, patience_s=lambda _: None, wedged=lambda: None,
         )  # fmt: skip
         self._failures = 0
-        self._connected = False
+        self._connected = self._refused = self._restarts = False
+        #: What an earlier life of ours has sent.
+        self._inherited: list[Job] = []
         self._unsent: list[Pursuit] = []
         for number in range(chance.choice((1, 1, 2))):
             job = Job(f"j{number}", "d", "job", None, "t", "", f"job-{number}", State.RUNNING, "", "")
@@ -167,7 +171,7 @@ class Journey:
             # Often while a prompt is on its way.
             server.at(chance.uniform(0, chance.choice((0.2, 6))), lambda: server.freeze(chance.uniform(0, 25)))
         if chance.random() < 0.2:
-            self.server.at(chance.uniform(0, 8), self._restart)
+            self.server.at(chance.uniform(0, 8), lambda: setattr(self, "_restarts", True))
         if chance.random() < 0.2:
             self.server.at(chance.uniform(0, 4), lambda: self._ask_back(Why.RETURNED))
 
@@ -190,15 +194,17 @@ class Journey:
 
     def _restart(self) -> None:
         """Our own process starts anew: what was sent is followed by its id alone."""
+        self._restarts = False
         for pursuit in self.at.sent():
-            self._pursue(pursuit.job, Where.SENT)
-        self._connected, self._failures = False, 0
+            self.at.drop(pursuit)
+            self._inherited.append(pursuit.job)
+        self._connected, self._refused, self._failures = False, False, 0
 
     # the lane's part -------------------------------------------------------------------------------------------------
 
     def live(self) -> Journey:
         """Follow every prompt to its end, then let the server be for a while."""
-        while self.book.queued or self.at.pursuits or self.at.lost:
+        while self.book.queued or self._inherited or self.at.pursuits or self.at.lost:
             assert self.clock.now_s < _END_S, f"no end; {self.at.pursuits} {self.book.ends}"
             try:
                 self._step()
@@ -208,11 +214,34 @@ class Journey:
         return self
 
     def _step(self) -> None:
+        if self._restarts:
+            self._restart()
         if not self._connected:
             self.line.connect()
             self._connected, self._failures = True, 0
             self.at.look_now()
         self.at.heed()
+        self._take_up()
+        self._send_all()
+        if not self.at.pursuits:
+            return
+        if (due_s := self.at.due_s()) > 0:
+            self.server.wait(min(due_s, 0.05))
+            for frame in self.line.heard():
+                self.line.hearing.heard(self.clock.now_s)
+                if self.at.hear(frame):
+                    self.at.look_now()
+        else:
+            self.at.look(self.line)  # type: ignore[arg-type]  a connection in all that it is asked
+
+    def _take_up(self) -> None:
+        while self._inherited:
+            pursuit = self._pursue(self._inherited.pop(), Where.SENT)
+            pursuit.inherit(gone=self._refused)
+            self.book.posted_s[pursuit.prompt_id] = self.clock.now_s
+            self.at.look_now()
+
+    def _send_all(self) -> None:
         while self.at.lost:
             self._unsent.append(self._pursue(self.at.lost.pop(), Where.HERE))
         while self.book.queued:
@@ -225,16 +254,6 @@ class Journey:
             pursuit = self._unsent.pop()
             if self.at.pursuits.get(pursuit.job.id) is pursuit:
                 self._send(pursuit)
-        if not self.at.pursuits:
-            return
-        if (due_s := self.at.due_s()) > 0:
-            self.server.wait(min(due_s, 0.05))
-            for frame in self.line.heard():
-                self.line.hearing.heard(self.clock.now_s)
-                if self.at.hear(frame):
-                    self.at.look_now()
-        else:
-            self.at.look(self.line)  # type: ignore[arg-type]  a connection in all that it is asked
 
     def _pursue(self, job: Job, where: Where) -> Pursuit:
         render = Render(job.id, self._ids[job.id], dict(GRAPH), "9", {}, {}, [])  # type: ignore[arg-type]
@@ -259,7 +278,7 @@ class Journey:
             raise trouble
 
     def _back_off(self, away: Unavailable) -> None:
-        self._connected = False
+        self._connected, self._refused = False, self._refused or away.refused
         self.line.hearing.disconnected()
         self.at.heed()
         for pursuit in list(self.at.pursuits.values()):
