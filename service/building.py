@@ -32,7 +32,7 @@ from service.inbox.lookup import Lookup
 from service.inbox.roots import marker
 from service.inbox.watch import Watch
 from service.intake import Intake
-from service.job import Job, Render, new_id
+from service.job import Hold, Job, Render, new_id
 from service.lane import Lane
 from service.mishaps import Mishaps
 from service.neighbours import Server
@@ -96,19 +96,7 @@ class Rooms:
         # One crew for each examiner: many photos dropped at once must not keep finished renders waiting.
         self._admitting = Crew("admission", 2, self._fallen.append)
         self._publishers = Crew("publishing", 3, self._fallen.append)
-        self.publishing = Publishing(
-            self.register,
-            self.ending,
-            self.outbox,
-            self._results_examiner,
-            work,
-            self._publishers,
-            self._wake_lanes,
-            check_outbox=lambda: self._check_root(config.output_dir),
-            engine_output=self._engine.output if self._engine else None,
-            media_roots=tuple(map(Path, config.media_roots)),
-            timing=self.timing,
-        )
+        self._build_publishing(work)
         self.control = Control(
             self.register,
             self.ending,
@@ -118,8 +106,7 @@ class Rooms:
             resumed=self._wake_lanes,
         )
         self.openings = Openings(config.backends, self.store.backend_state)
-        needed = {name: flow.manifest.needs.tags for name, flow in self.library.workflows.items()}
-        self.setbacks = Setbacks(self.register, self.openings.unserved(needed))
+        self.setbacks = Setbacks(self.register, self._unserved())
         self._build_lanes(servers)
         self._build_intake(work)
         self.housekeeping = Housekeeping(config)
@@ -134,6 +121,22 @@ class Rooms:
             "resume model": lambda request: self._resume("model", request.target),
         }
 
+    def _build_publishing(self, work: Path) -> None:
+        config = self.config
+        self.publishing = Publishing(
+            self.register,
+            self.ending,
+            self.outbox,
+            self._results_examiner,
+            work,
+            self._publishers,
+            self._wake_lanes,
+            check_outbox=lambda: self._check_root(config.output_dir),
+            engine_output=self._engine.output if self._engine else None,
+            media_roots=tuple(map(Path, config.media_roots)),
+            timing=self.timing,
+        )
+
     def _make_folders(self) -> None:
         for task in self.library.tasks:
             (self.config.inbox_dir / task).mkdir(exist_ok=True)
@@ -141,6 +144,11 @@ class Rooms:
     def _restock(self) -> None:
         self._make_folders()
         self.intake.restock(self.library)
+        self.setbacks.unserved = self._unserved()
+
+    def _unserved(self) -> dict[str, Hold]:
+        needed = {name: flow.manifest.needs.tags for name, flow in self.library.workflows.items()}
+        return self.openings.unserved(needed)
 
     def _build_lanes(self, servers: Mapping[str, Server]) -> None:
         settings = {backend.name: backend for backend in self.config.backends}

@@ -21,13 +21,13 @@ class Setbacks:
         """`unserved` has the workflows that no backend is to run, with what their jobs say."""
         self._register = register
         self._store = register.store
-        self._unserved = unserved or {}
+        self.unserved = dict(unserved or {})
         #: Whether any job may say so yet; an earlier life may have left some.
         self._is_said = True
 
     def show(self) -> None:
         """Say it on the next queued jobs of each held group, and no longer on those of others; safe to repeat."""
-        for workflow, hold in self._unserved.items():
+        for workflow, hold in self.unserved.items():
             for job_id in self._store.queued_of(("workflow", workflow), hold.code, SHARED_HOLD_FILES):
                 self._register.hold(job_id, hold)
         held = self._store.held_groups()

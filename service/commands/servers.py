@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
@@ -11,12 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from service.backend_keys import Backend
-from service.comfy.access import bearer
 from service.comfy.client import Client
 from service.comfy.embedded import EmbeddedEngine
 from service.config import Config
 from service.errors import Unavailable
-from service.servers import uses_embedded
+from service.servers import Remote, uses_embedded
 
 
 def ask_all(config: Config) -> tuple[dict[str, Mapping[str, Any]], dict[str, str]]:
@@ -50,10 +48,5 @@ def _clients(config: Config) -> Iterator[dict[str, Callable[[], Client]]]:
 
 
 def _client_of(backend: Backend) -> Client:
-    headers = {name: value.get_secret_value() for name, value in backend.headers.items()}
-    token = backend.token.get_secret_value() if backend.token is not None else None
-    if backend.token_variable is not None:
-        token = os.environ.get(backend.token_variable)
-    if backend.token_file is not None:
-        token = Path(backend.token_file).read_text(encoding="utf-8").strip()
-    return Client(backend.url, headers={**headers, **(bearer(token) if token else {})}, tls_verify=backend.tls_verify)
+    reach = Remote(backend).reach()
+    return Client(backend.url, headers=reach.headers, tls_verify=reach.tls_verify)
