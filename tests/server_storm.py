@@ -21,6 +21,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from tests.line.cancelling import race
 from tests.line.interleaving import live_many
 from tests.line.outliving import Ride, outlive_a_server, outlive_kills, outlive_lost_answers
 from tests.line.world import ROOT
@@ -42,6 +43,7 @@ KINDS: Mapping[str, Kind] = {
     "often": Kind(1, lambda folder, seed: outlive_kills(folder, seed, jobs=_JOBS, kills=20)),
     "answers": Kind(20, lambda folder, seed: outlive_lost_answers(folder, seed, jobs=_JOBS)),
     "fleet": Kind(3, lambda folder, seed: outlive_a_server(folder, seed, jobs=_JOBS, moves_after_s=30)),
+    "races": Kind(20, lambda folder, seed: race(folder, seed, jobs=_JOBS)),
 }
 
 
@@ -129,7 +131,7 @@ def _noted(notes: Path) -> list[Outcome]:
 
 
 def _print_table(outcomes: list[Outcome], seconds: float) -> None:
-    columns = ("jobs", "videos", "kills", "retried", "prompts", "seconds")
+    columns = ("jobs", "videos", "kills", "retried", "prompts", "cancelled", "others", "seconds")
     print(f"\n| what | cases | right | {' | '.join(columns)} |")
     print(f"| --- |{' ---: |' * (len(columns) + 2)}")
     for kind in dict.fromkeys(outcome.kind for outcome in outcomes):

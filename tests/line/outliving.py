@@ -43,6 +43,9 @@ class Ride:
     retried: int
     attempts: int
     seconds: float
+    cancelled: int = 0
+    #: Other people's prompts beside ours.
+    others: int = 0
 
 
 class Run:
@@ -63,10 +66,11 @@ class Run:
         wish = _SLOW if name in self._slow else TINY
         return f"prompt: a cup\n{wish.replace('seed: 1', f'seed: {seed * 1000 + self.names.index(name)}')}"
 
-    def drop(self) -> None:
-        """Drop every job."""
-        for path, content in self._drop.items():
-            self.world.drop(path, content)
+    def drop(self, *names: str) -> None:
+        """Drop these jobs, every one if none is named."""
+        for name in names or self.names:
+            path = f"text-to-video/{name}.yaml"
+            self.world.drop(path, self._drop[path])
 
     def jobs(self) -> list[Job]:
         """Return every job as the daemon knows it now."""
@@ -128,8 +132,12 @@ class Run:
         assert list((world.config.state_dir / "work").glob("*")) == []
         videos = sum(path.endswith(".mp4") for path in world.outbox())
         attempts = max(job.attempt for job in jobs)
-        seconds = round(time.monotonic() - self._began_s, 1)
-        return Ride(len(jobs), videos, self.kills, prompts, self.retried, attempts, seconds)
+        return Ride(len(jobs), videos, self.kills, prompts, self.retried, attempts, self.seconds)
+
+    @property
+    def seconds(self) -> float:
+        """How long it has taken so far."""
+        return round(time.monotonic() - self._began_s, 1)
 
 
 def ended_each(world: World) -> list[int]:
@@ -151,7 +159,7 @@ def outlive_kills(folder: Path, seed: int, *, jobs: int, kills: int) -> Ride:
     chance = random.Random(seed)
     marks = sorted(chance.choices(range(jobs), k=kills))
     with ExitStack() as stack:
-        server = _server(stack, folder / "server")
+        server = serve(stack, folder / "server")
         run = Run(stack.enter_context(World(folder / "world", server.url)), jobs, seed)
         run.drop()
         for mark in marks:
@@ -173,7 +181,7 @@ def outlive_lost_answers(folder: Path, seed: int, *, jobs: int) -> Ride:
     """Lose the answer to each POST /prompt after the server has taken it, one way or another."""
     chance = random.Random(seed)
     with ExitStack() as stack:
-        server = _server(stack, folder / "server")
+        server = serve(stack, folder / "server")
         proxy = stack.enter_context(Proxy(server.url))
         # Twice as many: what is sent again isn't answered either.
         for number in range(1, 2 * jobs + 1):
@@ -204,7 +212,7 @@ def outlive_a_server(folder: Path, seed: int, *, jobs: int, moves_after_s: float
     """Have three servers, and kill one of them for good in the middle of the jobs."""
     chance = random.Random(seed)
     with ExitStack() as stack:
-        servers = [_server(stack, folder / f"server-{number}") for number in range(3)]
+        servers = [serve(stack, folder / f"server-{number}") for number in range(3)]
         backends: list[Any] = [{"name": f"server-{n}", "url": server.url} for n, server in enumerate(servers)]
         world = World(folder / "world", None, backends=backends, engine="off")
         run = Run(stack.enter_context(world), jobs, seed)
@@ -224,7 +232,8 @@ def outlive_a_server(folder: Path, seed: int, *, jobs: int, moves_after_s: float
         return run.check(sum(rendered_since(server) for server in servers))
 
 
-def _server(stack: ExitStack, folder: Path) -> Server:
+def serve(stack: ExitStack, folder: Path) -> Server:
+    """Start a server in a process of its own that ends with the stack."""
     folder.mkdir(parents=True, exist_ok=True)
     server = Server(folder)
     stack.callback(lambda: shutil.rmtree(folder, ignore_errors=True))
