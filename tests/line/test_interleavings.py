@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from service.comfy.protocol import LOOK_GAP_S, POST_DEADLINE_S, Lost, Run
+from service.comfy.protocol import LOOK_GAP_S, POST_DEADLINE_S, Lost, Run, Verdict
 from service.pursuit import Where, Why
 from tests.comfy.simulated import GRAPH, Weather
 from tests.line.interleaving import NOTICED_S, Journey, live_many
@@ -34,6 +34,18 @@ def test_two_looks_that_a_server_answers_at_once_after_it_stood_still_prove_noth
     assert run.reconcile(False, False, None, now_s=asked_s, answered_s=answered_s) is None
     assert run.reconcile(False, False, None, now_s=answered_s + 0.05, answered_s=answered_s + 0.1) is None
     assert run.reconcile(False, False, None, now_s=answered_s + LOOK_GAP_S, answered_s=20) == Lost()
+
+
+def test_what_was_sent_to_a_server_that_was_then_found_dead_is_lost_at_the_first_look():
+    def first_look(*, gone: bool) -> Verdict | None:
+        journey = Journey(1, races=False)
+        pursuit = journey._pursue(journey.book.queued.pop(), Where.SENT)
+        pursuit.inherit(gone=gone)
+        return pursuit.judge(pending=False, running=False, entry=None, began_s=journey.clock(), hears=False)
+
+    assert first_look(gone=True) == Lost()
+    # Where it wasn't, the request may be still on its way.
+    assert first_look(gone=False) is None
 
 
 def test_what_begins_while_it_is_taken_back_is_not_stopped():
