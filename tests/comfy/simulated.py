@@ -289,6 +289,8 @@ class SimulatedWire(Wire):
     def __init__(self, server: Simulated) -> None:
         super().__init__("http://127.0.0.1:9", 2, 10)
         self._server = server
+        #: What its lane does while a prompt is on its way, for that is sent beside it.
+        self.beside: Callable[[], None] = lambda: None
 
     def ask(
         self, method: str, path: str, *, overall_s: float, longest_bytes: int = 0, **named: Any
@@ -299,6 +301,8 @@ class SimulatedWire(Wire):
         mine = sent.get("prompt_id", "") if path == "/prompt" else ""
         server.on_the_way.add(mine)
         try:
+            if mine:
+                self._travel(mine, began_s + overall_s)
             server.wait(self._latency_s())
             if not server.up:
                 raise _away("refused", refused=True)
@@ -317,6 +321,20 @@ class SimulatedWire(Wire):
         answer.status_code = status
         answer.headers["Content-Type"] = "application/json"
         return answer, json.dumps(said).encode()
+
+    def _travel(self, mine: str, due_s: float) -> None:
+        """Take a prompt to the server, sometimes almost too slowly; whoever waits looks meanwhile."""
+        server = self._server
+        if server.chance.random() >= server.weather.slow:
+            return
+        life, until_s = server.life, server.clock.now_s + server.chance.uniform(0, due_s - server.clock.now_s)
+        while server.clock.now_s < until_s:
+            server.wait(0.05)
+            if server.up:
+                self.beside()
+        if not server.up or server.life != life or server.clock.now_s >= due_s:
+            server.on_the_way.discard(mine)
+            raise _away("cut_off")
 
     def _latency_s(self) -> float:
         chance, weather = self._server.chance, self._server.weather

@@ -6,6 +6,7 @@ import random
 import uuid
 from collections import Counter, defaultdict
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -89,7 +90,7 @@ class Line:
     def __init__(self, server: Simulated, number: Callable[[], str]) -> None:
         self._server, self._number = server, number
         self.client = Client("http://127.0.0.1:9")
-        self.client._wire = SimulatedWire(server)
+        self.wire = self.client._wire = SimulatedWire(server)
         self.files = self.client
         self.hearing = Hearing()
         self.object_info = OBJECT_INFO
@@ -131,6 +132,7 @@ class Journey:
         self.server.steps_s = self._steps_s
         self.book = Book(self.server)
         self.line = Line(self.server, self._new_id)
+        self.line.wire.beside = self._look_beside
         book: Any = self.book
         self.at = Following(
             "server", book, book, book, book,
@@ -276,6 +278,13 @@ class Journey:
         elif trouble is not None:
             self._unsent.append(pursuit)
             raise trouble
+
+    def _look_beside(self) -> None:
+        """Look while a prompt of ours is on its way: sending has a thread of its own."""
+        if self.at.due_s() > 0:
+            return
+        with suppress(Unavailable):
+            self.at.look(self.line)  # type: ignore[arg-type]  a connection in all that it is asked
 
     def _back_off(self, away: Unavailable) -> None:
         self._connected, self._refused = False, self._refused or away.refused
