@@ -65,15 +65,17 @@ def measure_fifty(jobs: int, rounds: int) -> list[Figure]:
     The server is that of COMFY_URL, or else an engine of ours; COMFY_PID names its process where it can't be found.
     """
     figures = []
+    # The stand-in takes a fraction of the half second that the goals are for.
+    goals = (Goal(1.5), Goal(1.1)) if os.environ.get("COMFY_URL") else (None, None)
     with _server() as (url, name), temporary_folder() as folder:
         workflows = _write_workflow(folder)
-        figures += _Bench(url, workflows, jobs, rounds).measure(f"{jobs} jobs on {name}, on the same cores", 1.5)
+        figures += _Bench(url, workflows, jobs, rounds).measure(f"{jobs} jobs on {name}, on the same cores", goals[0])
         apart = _cores_apart(url)
         if apart is None:
             _say("two cores and the server's process (COMFY_PID) are needed to part it from the daemon: left out")
         else:
             with _parted(*apart):
-                figures += _Bench(url, workflows, jobs, rounds).measure(f"{jobs} jobs on {name}, a core each", 1.1)
+                figures += _Bench(url, workflows, jobs, rounds).measure(f"{jobs} jobs on {name}, a core each", goals[1])
     return figures
 
 
@@ -172,7 +174,7 @@ class _Bench:
         self._colour = uuid.uuid4().int % 0x800000
         self._found = _Found()
 
-    def measure(self, what: str, goal: float) -> list[Figure]:
+    def measure(self, what: str, goal: Goal | None) -> list[Figure]:
         """Return the figures of one arrangement of cores."""
         with Site.make(self._url, workflows=self._workflows) as site, site.running() as daemon:
             site.drop(_TASK, "warm.yaml", f"seed: {self._next_colour()}\n")
@@ -187,7 +189,7 @@ class _Bench:
                 self._found.ratios.append(dropped_s / direct_s)
         found = self._found
         return [
-            Figure(f"{what}: dropped, of the time when sent directly", found.ratios, "times", Goal(goal)),
+            Figure(f"{what}: dropped, of the time when sent directly", found.ratios, "times", goal),
             Figure(f"{what}: first drop to last video", found.dropped_s, "s"),
             Figure(f"{what}: sent directly, first start to last end", found.direct_s, "s"),
             Figure(f"{what}: from one's end to the next one's start at the server", found.gaps_ms, "ms", Goal(10)),
