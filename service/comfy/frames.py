@@ -7,10 +7,7 @@ with marks in it, for whoever reads messages ignores what it can't read.
 
 from __future__ import annotations
 
-import os
-from base64 import b64encode
 from dataclasses import dataclass, field
-from hashlib import sha1
 
 #: A preview of 5.9 MB was seen; no message of ComfyUI comes near this.
 LONGEST_MESSAGE_BYTES = 32 * 1024 * 1024
@@ -19,7 +16,6 @@ _MOST_FRAGMENTS = 20_000
 _MOST_CONTROL_FRAMES = 10_000
 _LONGEST_CONTROL_BYTES = 125
 _CONTINUES, _TEXT, _BINARY, _CLOSE, _PING, _PONG = 0x0, 0x1, 0x2, 0x8, 0x9, 0xA
-_GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
 
 class ProtocolError(Exception):
@@ -130,59 +126,3 @@ class Decoder:
         if self._controls > _MOST_CONTROL_FRAMES:
             raise ProtocolError("it sends nothing but pings")
         return Ping(payload) if opcode == _PING else Pong()
-
-
-def text(message: str) -> bytes:
-    """Return a message as a client's frame."""
-    return _frame(_TEXT, message.encode())
-
-
-def ping() -> bytes:
-    """Return a ping as a client's frame."""
-    return _frame(_PING, b"")
-
-
-def pong(data: bytes) -> bytes:
-    """Return the answer to a ping as a client's frame."""
-    return _frame(_PONG, data)
-
-
-def _frame(opcode: int, payload: bytes) -> bytes:
-    size = len(payload)
-    length = bytes([0x80 | size]) if size < 126 else bytes([0x80 | 126]) + size.to_bytes(2, "big")
-    mask = os.urandom(4)
-    masked = bytes(byte ^ mask[place % 4] for place, byte in enumerate(payload))
-    return bytes([0x80 | opcode]) + length + mask + masked
-
-
-# ── how a connection begins ─────────────────────────────────────────────────────────────────────────────────────────
-
-
-def new_key() -> str:
-    """Return the riddle of one handshake."""
-    return b64encode(os.urandom(16)).decode()
-
-
-def opening(host: str, target: str, key: str, headers: list[str]) -> bytes:
-    """Return the request that asks for a WebSocket. Without an Origin: a foreign one gets 403, none never does."""
-    lines = [f"GET {target} HTTP/1.1", f"Host: {host}", "Upgrade: websocket", "Connection: Upgrade",
-             f"Sec-WebSocket-Key: {key}", "Sec-WebSocket-Version: 13", *headers, "", ""]  # fmt: skip
-    return "\r\n".join(lines).encode("latin-1")
-
-
-def check_opening(head: bytes, key: str) -> None:
-    """Given the head of the answer, raise ProtocolError where it opens no WebSocket."""
-    first, *lines = head.decode("latin-1").split("\r\n")
-    version, _, status = first.partition(" ")
-    if not version.startswith("HTTP/1."):
-        raise ProtocolError("it doesn't speak HTTP")
-    if status[:3] in {"401", "403"}:
-        raise ProtocolError(f"it doesn't let us in (HTTP {status[:3]}): give this backend its `headers` or `token`")
-    if status[:3] != "101":
-        raise ProtocolError(
-            f"it answers HTTP {status[:3]!a}: let the proxy before it, if there is one, pass WebSockets on"
-        )
-    said = {name.strip().lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
-    answer = b64encode(sha1(f"{key}{_GUID}".encode()).digest()).decode()  # noqa: S324  the protocol's own choice
-    if said.get("upgrade", "").lower() != "websocket" or said.get("sec-websocket-accept") != answer:
-        raise ProtocolError("its handshake is none")

@@ -7,11 +7,12 @@ import ssl
 import struct
 import threading
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
-from service.comfy import frames
+import websocket
+
 from service.comfy.frames import Closed, Decoder, Ping, ProtocolError
 
 _CONNECT_S = 2.0
@@ -58,7 +59,9 @@ class Line:
         self._wire: socket.socket | None = None
         self._is_cut = False
         self._decoder = Decoder()
-        self._rest = b""
+        #: What shakes hands and masks what we say. What the server says is read by a decoder of ours: the library has
+        #: no limit for a frame, nor for fragments.
+        self._speaker = websocket.WebSocket(skip_utf8_validation=True)
 
     def open(self, query: str, first_message: str) -> None:
         """Connect, shake hands and send the first message, all within the patience for it."""
@@ -71,15 +74,10 @@ class Line:
             wire = self._keep(secured)
             secured.settimeout(_left_s(due))
             secured.do_handshake()
-        key = frames.new_key()
-        target = f"{address.path}?{query}"
-        wire.settimeout(_left_s(due))
-        wire.sendall(frames.opening(address.name, target, key, list(address.headers)))
-        head, rest = self._read_head(wire, due)
-        frames.check_opening(head, key)
-        self._rest = rest
+        self._speaker = self._shake_hands(wire, query, due)
         wire.settimeout(self._patience.ping_after_s)
-        wire.sendall(frames.text(first_message))
+        with _translated():
+            self._speaker.send(first_message)
 
     def read(self, tell: Callable[[str | bytes], None]) -> None:
         """Hand on each message until the connection ends; asks for a sign of life where it stays quiet."""
@@ -87,15 +85,16 @@ class Line:
         assert wire is not None, "a line is read after it was opened"
         life_s = pinged_s = time.monotonic()
         counted = 0
-        data = self._rest
+        data = b""
         while True:
-            if self._take(wire, data, tell) or self._decoder.received_bytes - counted >= _LIFE_BYTES:
+            if self._take(data, tell) or self._decoder.received_bytes - counted >= _LIFE_BYTES:
                 life_s, counted = time.monotonic(), self._decoder.received_bytes
             now = time.monotonic()
             if now - life_s > self._patience.silent_for_s:
                 raise TimeoutError("the server says nothing any more")
             if now - max(life_s, pinged_s) > self._patience.ping_after_s:
-                wire.sendall(frames.ping())
+                with _translated():
+                    self._speaker.ping()
                 pinged_s = now
             data = self._receive(wire)
 
@@ -145,19 +144,20 @@ class Line:
             raise ConnectionAbortedError("cut off")
         return wire
 
-    def _read_head(self, wire: socket.socket, due: float) -> tuple[bytes, bytes]:
-        """Return the answer's head, and what came behind it already."""
-        got = b""
-        while b"\r\n\r\n" not in got:
-            if len(got) > _LONGEST_HEAD_BYTES:
-                raise ProtocolError("its answer is no handshake")
-            wire.settimeout(_left_s(due))
-            more = wire.recv(4096)
-            if not more:
-                raise ConnectionAbortedError("the server closed the connection instead of opening it")
-            got += more
-        head, _, rest = got.partition(b"\r\n\r\n")
-        return head, rest
+    def _shake_hands(self, wire: socket.socket, query: str, due: float) -> websocket.WebSocket:
+        address = self._address
+        scheme = "ws" if address.tls is None else "wss"
+        speaker = websocket.WebSocket(skip_utf8_validation=True)
+        with _translated():
+            speaker.connect(  # type: ignore[no-untyped-call]
+                f"{scheme}://{address.name}{address.path}?{query}",
+                socket=_Doorway(wire, due),
+                host=address.name,
+                header=list(address.headers),
+                suppress_origin=True,  # a foreign Origin gets 403, no Origin never does
+                redirect_limit=0,
+            )
+        return speaker
 
     def _receive(self, wire: socket.socket) -> bytes:
         wire.settimeout(self._patience.ping_after_s / 3)
@@ -169,7 +169,7 @@ class Line:
             raise ConnectionAbortedError("the server closed the connection")
         return data
 
-    def _take(self, wire: socket.socket, data: bytes, tell: Callable[[str | bytes], None]) -> bool:
+    def _take(self, data: bytes, tell: Callable[[str | bytes], None]) -> bool:
         """Hand on what these bytes complete; return whether that was anything."""
         said = self._decoder.feed(data)
         pings = [each for each in said if isinstance(each, Ping)]
@@ -180,8 +180,64 @@ class Line:
                 tell(each)
         if pings:
             # One answer for all of them, as the protocol allows: a flood of pings gets no flood of pongs.
-            wire.sendall(frames.pong(pings[-1].data))
+            with _translated():
+                self._speaker.pong(pings[-1].data)
         return bool(said)
+
+
+class _Doorway:
+    """A connected socket as the library sees it: what is read during the handshake is bounded in bytes and time."""
+
+    def __init__(self, wire: socket.socket, due: float) -> None:
+        self._wire = wire
+        self._due = due
+        self._left_bytes = _LONGEST_HEAD_BYTES
+
+    def recv(self, size: int) -> bytes:
+        self._wire.settimeout(_left_s(self._due))
+        got = self._wire.recv(min(size, self._left_bytes))
+        self._left_bytes -= len(got)
+        if self._left_bytes <= 0:
+            raise ProtocolError("its answer is no handshake")
+        return got
+
+    def send(self, data: bytes) -> int:
+        return self._wire.send(data)
+
+    def gettimeout(self) -> float | None:
+        return self._wire.gettimeout()
+
+    def settimeout(self, seconds: float | None) -> None:
+        self._wire.settimeout(seconds)
+
+    def fileno(self) -> int:
+        return self._wire.fileno()
+
+    def close(self) -> None:
+        """The line closes it, in its own way."""
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    """Turn what the library raises into what a line raises."""
+    try:
+        yield
+    except websocket.WebSocketBadStatusException as refused:
+        status = refused.status_code
+        if status in {401, 403}:
+            raise ProtocolError(
+                f"it doesn't let us in (HTTP {status}): give this backend its `headers` or `token`"
+            ) from None
+        raise ProtocolError(
+            f"it answers HTTP {status}: let the proxy before it, if there is one, pass WebSockets on"
+        ) from None
+    except websocket.WebSocketTimeoutException:
+        raise TimeoutError("it took too long") from None
+    except websocket.WebSocketConnectionClosedException:
+        raise ConnectionAbortedError("the server closed the connection instead of opening it") from None
+    except (websocket.WebSocketException, ValueError, LookupError) as odd:
+        # Whatever a hostile head makes the library stumble over.
+        raise ProtocolError(f"its handshake is none ({type(odd).__name__})") from None
 
 
 def _left_s(due: float) -> float:

@@ -6,9 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.comfy import frames
 from service.comfy.frames import Closed, Decoder, Ping, Pong, ProtocolError
-from tests.comfy.websockets import frame, unmasked
+from tests.comfy.websockets import frame
 
 KEY = "dGhlIHNhbXBsZSBub25jZQ=="
 ANSWER = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
@@ -84,46 +83,3 @@ def test_no_bytes_whatever_raise_anything_else(pieces: list[bytes]) -> None:
     except ProtocolError:
         return
     assert len(decoder._waiting) + len(decoder._message) <= 1000 + 10
-
-
-@pytest.mark.parametrize("text", ["", "{}", "ä" * 60, "x" * 3000])
-def test_what_we_say_is_masked_and_whole(text: str) -> None:
-    said = frames.text(text)
-    assert said[1] & 0x80
-    assert unmasked(said) == (1, text.encode())
-
-
-def test_a_ping_is_answered_with_its_own_bytes() -> None:
-    assert unmasked(frames.pong(b"abc")) == (10, b"abc")
-    assert unmasked(frames.ping()) == (9, b"")
-
-
-def test_the_riddle_of_the_handshake_is_checked() -> None:
-    frames.check_opening(GOOD.encode(), KEY)
-
-
-@pytest.mark.parametrize(
-    ("head", "why"),
-    [
-        ("SSH-2.0-OpenSSH_9.6", "doesn't speak HTTP"),
-        ("", "doesn't speak HTTP"),
-        ("HTTP/1.1 200 OK\r\nContent-Length: 99999999999999", "HTTP '200'.*pass WebSockets on"),
-        ("HTTP/1.1 302 Found\r\nLocation: /ws", "HTTP '302'"),
-        ("HTTP/1.1 401 X", "`headers` or `token`"),
-        ("HTTP/1.1 403 X", "`headers` or `token`"),
-        ("HTTP/1.1", "HTTP ''"),
-        (GOOD.replace(ANSWER, "AAAAAAAAAAAAAAAAAAAAAAAAAAA="), "handshake is none"),
-        (GOOD.replace("WebSocket", "h2c"), "handshake is none"),
-        ("HTTP/1.1 101 X\r\n\xff\xfe: \x00", "handshake is none"),
-    ],
-)
-def test_an_answer_that_opens_nothing_says_why(head: str, why: str) -> None:
-    with pytest.raises(ProtocolError, match=why):
-        frames.check_opening(head.encode("latin-1"), KEY)
-
-
-def test_our_opening_has_no_origin() -> None:
-    said = frames.opening("h:8188", "/ws?clientId=a", KEY, ["Authorization: Bearer t"]).decode()
-    assert said.startswith("GET /ws?clientId=a HTTP/1.1\r\nHost: h:8188\r\n")
-    assert "\r\nAuthorization: Bearer t\r\n\r\n" in said
-    assert "origin" not in said.lower()
