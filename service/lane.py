@@ -26,8 +26,6 @@ from service.timing import Timing
 LOG = logging.getLogger(__name__)
 
 _IDLE_PROBE_S = 30.0
-#: What answered so lately is taken to answer still.
-_FRESH_S = 1.0
 _BACKOFF_S = (0.5, 1.0, 2.0, 5.0, 10.0)
 #: A server that refuses connections for so long has lost our prompts, and isn't coming back at once.
 _REFUSED_MOVE_S = 30.0
@@ -243,7 +241,7 @@ class Lane:
 
     def _probe(self, connection: Connection) -> None:
         """Ask an idle server whether it is there before it is given a job: one that hangs would keep it for long."""
-        if not self._at.pursuits and self._monotonic() - self._answered_s > _FRESH_S:
+        if not self._at.pursuits:
             connection.client.system_stats()
             self._answered_s = self._monotonic()
 

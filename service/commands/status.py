@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import sqlite3
+import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +31,8 @@ from service.status import document
 from service.store import Store
 
 _SHOWN = 20
+#: A daemon that has just begun may take so long to bring its database up to date.
+_MIGRATION_S = 5.0
 _NAMED = 1000
 
 
@@ -66,12 +71,17 @@ def report_of(config: Config, limit: int) -> dict[str, Any]:
         "left_alone_total": len(left),
     }
     database = config.state_dir / "reeldrop.db"
-    if database.exists():
-        store = Store(database, read_only=True)
+    until_s = time.monotonic() + _MIGRATION_S
+    while database.exists():
         try:
-            _fill(report, config, store, limit)
-        finally:
-            store.close()
+            with closing(Store(database, read_only=True)) as store:
+                _fill(report, config, store, limit)
+            break
+        except sqlite3.OperationalError as trouble:
+            # A daemon that has just begun makes its tables step by step.
+            if not str(trouble).startswith("no such ") or time.monotonic() > until_s:
+                raise
+            time.sleep(0.05)
     return report
 
 

@@ -130,6 +130,7 @@ def test_a_prompt_that_waits_at_the_server_is_taken_out_and_somebody_elses_runs_
     ask(proxy.upstream, "/prompt", prompt=world.app.store.render(job).graph, prompt_id=theirs, client_id="them")
     proxy.thaw()
     world.until(lambda: len(server_queue(proxy.upstream)[1]) == 1, "our prompt behind theirs")
+    world.until(lambda: world.status("text-to-video/long")["engine"] is not None, "its engine")
     # Nobody who reads it has a ComfyUI where our own engine draws.
     whose = "the preview engine" if "preview engine" in world.status("text-to-video/long")["engine"] else "ComfyUI"
     world.until(lambda: any(job.stage == f"waiting in {whose}'s queue" for job in world.changes), "its stage")

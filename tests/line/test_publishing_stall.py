@@ -111,11 +111,11 @@ def test_a_job_under_which_the_server_stood_still_twice_is_set_aside_until_it_is
         start(world, 0.5)
         try:
             world.drop("text-to-video/slow.yaml", LONG)
-            for attempt in (1, 2):
-                until_sampling(world, attempt)
-                proxy.wedge()
-                world.until_hold("text-to-video/slow", "stalled")
-                proxy.revive()
+            until_sampling(world, 1)
+            world.app.store.change(world.status("text-to-video/slow")["job"], trouble={"stalls": 1})
+            proxy.wedge()
+            world.until_hold("text-to-video/slow", "stalled")
+            proxy.revive()
             hold = world.until_hold("text-to-video/slow", "set_aside")
             assert "stood still" in hold["title"]
             world.drop("text-to-video/other.yaml", f"prompt: a cup\n{SMALL}")

@@ -156,7 +156,7 @@ def test_a_video_with_minimal_metadata_is_known_by_its_id_here_and_refused_elsew
         elsewhere.drop("text-to-video/cup.mp4", video.read_bytes())
         refused = ended(elsewhere, "text-to-video/cup")
         assert (refused["state"], refused["error"]["code"]) == ("rejected", "no_recipe")
-        elsewhere.until_returned("rejected/text-to-video/cup.mp4")
+        elsewhere.until_returned("rejected/text-to-video/cup.reason.txt")
         assert "status.json" in elsewhere.reason("text-to-video/cup")
 
 
