@@ -40,7 +40,6 @@ class Ear:
     def __init__(self) -> None:
         self._said = Backlog()
         self._stopping = threading.Event()
-        self.hearing = False
 
     def tell(self, message: Any) -> None:
         """Put a message in; never blocks."""
@@ -59,8 +58,6 @@ class Ear:
             said = None
         if self._stopping.is_set():
             raise Stopped
-        if isinstance(said, Connected | Disconnected):
-            self.hearing = isinstance(said, Connected)
         return said
 
     def rest(self, seconds: float) -> None:
@@ -86,7 +83,6 @@ class Connection:
         self.extra_data = EXTRA_DATA if reach.previews else {**EXTRA_DATA, "preview_method": "none"}
         self.hearing = Hearing()
         self._renewed_s = float("-inf")
-        ear.hearing = False
         self._socket = Socket(url, client_id, ear.tell, headers=reach.headers, tls_verify=reach.tls_verify)
         self._socket.start()
 

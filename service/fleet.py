@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from service import guard
-from service.comfy import preflight
+from service.fit import fits
 from service.job import Hold
 from service.register import Register
 from service.schedule import Bay, Turn
@@ -103,12 +103,6 @@ class Fleet:
 
     # asked -----------------------------------------------------------------------------------------------------------
 
-    @property
-    def hold(self) -> Hold | None:
-        """What keeps every backend from taking anything now."""
-        with self._lock:
-            return self._told
-
     def object_infos(self) -> dict[str, Mapping[str, Any]]:
         """Return the newest /object_info of each backend that has ever answered."""
         with self._lock:
@@ -178,7 +172,7 @@ class Fleet:
         problems = guard.check_graph(render.graph, references, guard.outputs_of(info), consent=job.consent is not None)
         if not self.may_have(name, job.workflow or ""):
             return False
-        return not (problems or preflight.check(render.graph, info, uploads=references))
+        return not problems and fits(render.graph, info, references)
 
     def forget(self, job_id: str) -> None:
         """Judge a job anew: what it is to render has changed."""

@@ -197,7 +197,6 @@ class Following:
                 self._watch(pursuit)
                 self._ask_back(pursuit, client)
             case Succeeded(outputs=outputs) if pursuit.why is not Why.CANCELLED:
-                self._gone_since_s.pop(pursuit.job.id, None)
                 pursuit.succeeded()
                 self._publisher.publish(pursuit.job, pursuit.render, outputs, client, connection.files)
                 self.drop(pursuit)
