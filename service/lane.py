@@ -13,7 +13,8 @@ from service.ending import Ending
 from service.errors import Unavailable
 from service.fleet import Fleet
 from service.following import Following
-from service.job import Hold, State
+from service.inheritance import Inheritance
+from service.job import Hold
 from service.mishaps import Mishaps
 from service.neighbours import Publisher, Server
 from service.patience import Habits, Patience
@@ -55,7 +56,6 @@ class Lane:
         self._server = server
         self._register = register
         self._store = register.store
-        self._publisher = publisher
         self._fleet = fleet
         self._mishaps = mishaps
         self._monotonic = monotonic
@@ -89,6 +89,7 @@ class Lane:
             paused=paused,
             resting=self._habits.resting,
         )
+        self._inheritance = Inheritance(name, server, register, publisher, self._at, self._dispatch)
         self._connection: Connection | None = None
         self._failures = 0
         self._answered_s = monotonic()
@@ -165,12 +166,12 @@ class Lane:
         hold = Hold(away.code, away.title, away.fix, utc_now())
         self._fleet.is_away(self.name, hold)
         self._store.note_backend(self.name, {"answers": False, "why": f"{away.title} {away.fix}"})
+        self._inheritance.take_up_away(hold, refused=away.refused)
         self._at.heed()
         for pursuit in list(self._at.pursuits.values()):
             if away.refused:
                 pursuit.refused()
             self._leave(pursuit, hold, refused=away.refused, away_s=now - self._answered_s)
-        self._hold_left_behind(hold)
         LOG.log(logging.DEBUG if self._failures else logging.WARNING, "%s: %s", self.name, away)
         wait_s = _BACKOFF_S[min(self._failures, len(_BACKOFF_S) - 1)]
         self._failures += 1
@@ -211,13 +212,6 @@ class Lane:
             else:
                 self._register.hold(pursuit.job.id, hold)
 
-    def _hold_left_behind(self, hold: Hold) -> None:
-        """What an earlier life sent here, or what publishing gave back, waits for the backend too."""
-        busy = self._publisher.busy()
-        for job_id in self._store.running_on(self.name):
-            if job_id not in busy and job_id not in self._at.pursuits:
-                self._register.hold(job_id, hold)
-
     # its jobs --------------------------------------------------------------------------------------------------------
 
     def _step(self, connection: Connection) -> None:
@@ -225,7 +219,7 @@ class Lane:
             self._stir = False
             self._at.heed()
             self._dispatch.send_lost(connection)
-            self._take_up(connection)
+            self._inheritance.take_up(connection, refused=self._refused)
             self._probe(connection)
             self._dispatch.fill(connection)
             self._tell(connection)
@@ -287,33 +281,3 @@ class Lane:
             if isinstance(said, Disconnected):
                 break
         self._stir = True
-
-    def _take_up(self, connection: Connection) -> None:
-        """Follow the running jobs of this backend that nobody works on: the server may have their prompts already."""
-        # Asked before the states: a job that ends meanwhile must not look like one that nobody works on.
-        busy = self._publisher.busy()
-        for job_id in self._store.running_on(self.name):
-            if job_id in busy or job_id in self._at.pursuits:
-                continue
-            job = self._store.get(job_id)
-            if job is None or job.state is not State.RUNNING:
-                continue
-            job = self._register.change(job_id, engine=connection.engine, hold=None)
-            render = self._dispatch.planned(job)
-            pursuit = self._dispatch.pursue(job, render, Where.SENT)
-            self._at.look_now()
-            if not self._dispatch.was_sent_here(pursuit.prompt_id):
-                # The engine of the daemon's earlier life died with it; another server may have been found dead.
-                pursuit.inherit(gone=self._server.embedded or self._refused)
-            try:
-                published = self._publisher.published(job)
-            except Unavailable as away:
-                # The outbox is offline: whether the result lies there, nobody can tell now.
-                self._register.hold(job_id, Hold(away.code, away.title, away.fix, utc_now()))
-                self._at.drop(pursuit)
-                self._dispatch.withhold()
-                continue
-            if published:
-                # An earlier life got as far as the outbox; what is left needs no server.
-                self._at.drop(pursuit)
-                self._publisher.publish(job, render, (), connection.client, connection.files)

@@ -33,7 +33,7 @@ _BACKOFF_S = (1.0, 2.0, 5.0, 10.0, 20.0, 30.0)
 #: Nobody answers there any more: the lane finds out what has become of the server, and of the prompt.
 _AWAY = frozenset({"refused", "unreachable", "timeout"})
 #: A server that refuses connections has so long to start again: what it has rendered lies in its output folder still.
-_PATIENCE_S = 25.0
+_REFUSED_PATIENCE_S = 25.0
 
 
 @dataclass(frozen=True)
@@ -101,6 +101,8 @@ class Publishing:
         self._tries: dict[str, int] = {}
         #: Since when the server of a finished prompt refuses connections, by job.
         self._refused_since_s: dict[str, float] = {}
+        #: For so long a server that refuses may start again before a finished job goes back to its lane.
+        self.refused_patience_s = _REFUSED_PATIENCE_S
         self._own_engine = engine_output is not None
         self._previews = Previews(register, examiner, pool.submit, self.busy, monotonic)
 
@@ -244,7 +246,7 @@ class Publishing:
             return False
         with self._lock:
             since_s = self._refused_since_s.setdefault(finished.job.id, self._monotonic())
-        return self._monotonic() - since_s < _PATIENCE_S
+        return self._monotonic() - since_s < self.refused_patience_s
 
     def _release(self, job_id: str) -> None:
         """Give a job back to its lane, which looks for the prompt again and renders it anew where it is lost."""

@@ -35,6 +35,7 @@ FLOORS: dict[str, float] = {
     "sending": 6,
     "patience": 6,
     "dispatch": 6.7,
+    "inheritance": 6.8,
     "fleet": 5.5,
     "mishaps": 6.2,
     "following": 6.4,

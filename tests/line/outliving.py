@@ -219,6 +219,7 @@ def outlive_a_server(folder: Path, seed: int, *, jobs: int, moves_after_s: float
         assert world.app is not None
         for lane in world.app.lanes:
             lane.refused_move_s = moves_after_s
+        world.app.publishing.refused_patience_s = moves_after_s
         run.drop()
         run.until_done(chance.randrange(jobs // 4, jobs // 2))
         doomed = servers.pop(chance.randrange(len(servers)))

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from service import lane
+from service import lane, publishing
 from service.examiner import OpenNsfw
 from service.patience import Habits
 from tests.faults.proxy import Proxy
@@ -79,6 +79,63 @@ def test_a_job_moves_away_from_a_server_that_refuses_for_long(
         assert status["attempt"] == 2
         assert not [warning for warning in status["warnings"] if "twice" in warning]
     assert [name for name in world.outbox() if name.endswith(".mp4")] == ["text-to-video/cup.mp4"]
+
+
+def test_a_finished_job_whose_result_lies_on_a_dead_server_is_rendered_by_another(
+    tmp_path: Path, servers: tuple[Proxy, Proxy], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(lane, "_REFUSED_MOVE_S", 1.0)
+    monkeypatch.setattr(publishing, "_REFUSED_PATIENCE_S", 1.0)
+    with two(tmp_path, servers) as world:
+        world.until(lambda: len(world.app.fleet.object_infos()) == 2, "both servers")
+        for proxy in servers:
+            proxy.delay("/view", 3.0, 1)
+        world.drop("text-to-video/cup.yaml", CUP)
+        world.until(lambda: any(("GET", "/view") in proxy.requests for proxy in servers), "the fetch of its result")
+        here = str(world.status("text-to-video/cup")["backend"])
+        away = dict(zip(("one", "two"), servers, strict=True))[here]
+        away.refuse()
+        status = world.until_state("text-to-video/cup", "done")
+        away.accept()
+    assert (status["backend"] != here, status["attempt"]) == (True, 2)
+    assert [name for name in world.outbox() if name.endswith(".mp4")] == ["text-to-video/cup.mp4"]
+
+
+def test_what_an_earlier_life_left_at_a_server_that_is_dead_now_moves_or_is_cancelled(
+    tmp_path: Path, servers: tuple[Proxy, Proxy], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(lane, "_REFUSED_MOVE_S", 2.0)
+    world = two(tmp_path, servers)
+    with world:
+        world.until(lambda: len(world.app.fleet.object_infos()) == 2, "both servers")
+        for name in ("red", "blue"):
+            world.drop(f"text-to-video/{name}.yaml", LONG.replace("seed: 1", f"seed: {len(name)}").replace("150", "40"))
+        at = {name: until_rendering(world, f"text-to-video/{name}") for name in ("red", "blue")}
+    dead = dict(zip(("one", "two"), servers, strict=True))[at["red"]]
+    dead.refuse()
+    with world:
+        status = world.until_state("text-to-video/red", "done")
+        assert status["backend"] == at["blue"]
+        assert world.until_state("text-to-video/blue", "done")["backend"] == at["blue"]
+    with world:
+        dead.accept()
+
+
+def test_a_cancelled_job_at_a_server_that_died_before_the_daemon_started_ends(
+    tmp_path: Path, servers: tuple[Proxy, Proxy]
+):
+    world = two(tmp_path, servers)
+    with world:
+        world.until(lambda: len(world.app.fleet.object_infos()) == 2, "both servers")
+        world.drop("text-to-video/cup.yaml", LONG)
+        here = until_rendering(world, "text-to-video/cup")
+    dead = dict(zip(("one", "two"), servers, strict=True))[here]
+    dead.refuse()
+    with world:
+        world.until_hold("text-to-video/cup", "refused")
+        world.app.control.cancel("cup")
+        assert world.until_state("text-to-video/cup", "cancelled")["outputs"] == []
+        dead.accept()
 
 
 def test_a_silent_server_keeps_its_job_until_it_moves_and_then_lets_go_of_it(
