@@ -1,10 +1,10 @@
-"""Which job comes next, and where: the higher priority, then a warm model within bounds, then each folder in turn."""
+"""Which job comes next, and where: the higher priority, a folder that is new, a warm model, then each in turn."""
 
 from __future__ import annotations
 
 import heapq
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Protocol, TypeVar
@@ -47,6 +47,8 @@ class Turn:
     #: How many jobs were preferred to it, though it was before them and could have run there.
     passed: int = 0
     workflow: str = ""
+    #: When it was queued, in the words of the starts that it is compared with.
+    queued_at: str = ""
 
 
 @dataclass(frozen=True)
@@ -94,13 +96,15 @@ def choose(
     Return the job that a backend takes now, or None where it is to leave what there is to others.
 
     `turns` are the next queued jobs (`store.candidates`), `others` the other backends that take jobs now. Of the
-    highest priority that it can run, it takes the first of those that need no loading, among the next 32 in order;
-    without such a one the one that loads the least, rather what no other backend has loaded. A job that 32 others were
-    preferred to comes first. What a free backend would take without loading is left to it, so is what one of more
-    weight would take, and what any free one would take while this one only fills its queue. So a backend that counts
-    as free has to come and choose.
+    highest priority that it can run, it takes one of a folder of which nothing was started since its oldest waiting
+    job came, so nobody waits behind what somebody else dropped before; then one that 32 others were preferred to; then
+    the first of those that need no loading, among the next 32 in order; without such a one the one that loads the
+    least, rather what no other backend has loaded. What a free backend would take without loading is left to it, so is
+    what one of more weight would take, and what any free one would take while this one only fills its queue. So a
+    backend that counts as free has to come and choose.
     """
-    return _pick(_left_for(bay, turns, last_started, others, can_run), bay, others, can_run)
+    left, fresh = _left_for(bay, turns, last_started, others, can_run)
+    return _pick(left, bay, others, can_run, fresh)
 
 
 def passed_by(
@@ -113,7 +117,8 @@ def passed_by(
 ) -> list[str]:
     """Return the ids of the jobs to which a backend has preferred the chosen one; `store.passed_over` counts them."""
     passed: list[str] = []
-    for turn in _eligible(_left_for(bay, turns, last_started, others, can_run), bay, can_run):
+    left, _ = _left_for(bay, turns, last_started, others, can_run)
+    for turn in _eligible(left, bay, can_run):
         if turn.id == chosen.id:
             return passed
         if turn.priority == chosen.priority and turn.passed < MOST_PASSED:
@@ -123,33 +128,51 @@ def passed_by(
 
 def _left_for(
     bay: Bay, turns: Iterable[Turn], last_started: Mapping[str, str], others: Sequence[Bay], can_run: CanRun
-) -> list[Turn]:
-    """Return jobs in order, but for what goes to backends that come before this one; each of them reckons alike."""
+) -> tuple[list[Turn], set[str]]:
+    """
+    Return jobs in order and the folders that are new, but for what goes to backends that come before this one.
+
+    Each of them reckons alike.
+    """
     left = list(in_order(turns, last_started))
+    fresh = _fresh_in(left, last_started)
     fleet = (bay, *others)
     free = sorted((each for each in fleet if each.free), key=lambda each: (-each.weight, each.name))
     served: set[str] = set()
     for each in free:
-        pick = _pick(left, each, [other for other in fleet if other is not each], can_run)
+        pick = _pick(left, each, [other for other in fleet if other is not each], can_run, fresh)
         if pick is not None and pick.models and pick.models <= each.warm:
             if each is bay:
-                return left
+                return left, fresh
             left.remove(pick)
+            fresh.discard(pick.task)
             served.add(each.name)
     for each in free:
         if each is not bay and each.name not in served and (not bay.free or each.weight > bay.weight):
-            pick = _pick(left, each, [other for other in fleet if other is not each], can_run)
+            pick = _pick(left, each, [other for other in fleet if other is not each], can_run, fresh)
             left = [turn for turn in left if turn is not pick]
-    return left
+            fresh.discard(pick.task if pick else "")
+    return left, fresh
+
+
+def _fresh_in(ordered: Iterable[Turn], last_started: Mapping[str, str]) -> set[str]:
+    """Return the folders of which nothing was started since their oldest waiting job came."""
+    oldest: dict[str, str] = {}
+    for turn in ordered:
+        oldest[turn.task] = min(turn.queued_at, oldest.get(turn.task, turn.queued_at))
+    return {task for task, queued_at in oldest.items() if task not in last_started or last_started[task] < queued_at}
 
 
 def _eligible(ordered: Iterable[Turn], bay: Bay, can_run: CanRun) -> Iterator[Turn]:
     return (turn for turn in ordered if can_run(bay.name, turn))
 
 
-def _pick(ordered: Iterable[Turn], bay: Bay, others: Sequence[Bay], can_run: CanRun) -> Turn | None:
+def _pick(
+    ordered: Iterable[Turn], bay: Bay, others: Sequence[Bay], can_run: CanRun, fresh: Collection[str]
+) -> Turn | None:
     window = list(islice(_eligible(ordered, bay, can_run), LOOK_AHEAD))
     window = [turn for turn in window if turn.priority == window[0].priority]
+    window = [turn for turn in window if turn.task in fresh] or window
     waited = [turn for turn in window if turn.passed >= MOST_PASSED]
     if waited:
         return waited[0]

@@ -49,6 +49,18 @@ def test_folders_take_turns_where_models_do_not_decide():
     assert [turn.task for turn in trace.order[:9]] == [TASKS[0], TASKS[1]] * 4 + [TASKS[0]]
 
 
+def test_a_folder_that_is_new_comes_next_whatever_models_are_loaded_and_only_its_first_job_does():
+    def queued(task: str, model: str, numbers: range) -> list[Turn]:
+        return [Turn(f"{at:04}", task, 0, at, frozenset({model}), queued_at=f"{at:06}") for at in numbers]
+
+    crowd, late = queued(TASKS[0], "a", range(40)), queued(TASKS[1], "b", range(40, 43))
+    warm = Bay("gpu-0", 1.0, frozenset({"a"}), free=True)
+    started = {TASKS[0]: "000030"}
+    assert choose([*crowd, *late], started, warm, [], lambda *_: True) == late[0]
+    started = {TASKS[0]: "000030", TASKS[1]: "000050"}
+    assert choose([*crowd, *late[1:]], started, warm, [], lambda *_: True) == crowd[0]
+
+
 def test_backends_keep_to_models_of_their_own():
     turns = [Turn(f"{number:04}", TASKS[0], 0, number, frozenset({"ab"[number % 2]})) for number in range(60)]
     trace = run(turns, bays_of(2))

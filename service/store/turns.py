@@ -16,7 +16,8 @@ from service.store.connection import Connection
 
 #: SQLite is told a partial index by the very words of its condition.
 QUEUED = "state = 'queued' AND kind = 'job'"
-TURN = "SELECT id, task, priority, number, models, passed, coalesce(workflow, '') AS workflow FROM jobs"
+TURN = """SELECT id, task, priority, number, models, passed, coalesce(workflow, '') AS workflow,
+    coalesce(queued_at, '') AS queued_at FROM jobs"""
 #: Each task folder that has queued jobs: one step in the index for each, however many jobs it has.
 _TASKS = f"""WITH RECURSIVE tasks (task) AS (
     SELECT min(task) FROM jobs WHERE {QUEUED}
@@ -129,7 +130,9 @@ def _names_in(cohort: str) -> list[Name]:
 def turn_of(row: sqlite3.Row) -> Turn:
     """Return the turn that a row holds."""
     task, models = row["task"], _models_in(row["models"])
-    return Turn(row["id"], task, row["priority"], row["number"], models, row["passed"], row["workflow"])
+    return Turn(
+        row["id"], task, row["priority"], row["number"], models, row["passed"], row["workflow"], row["queued_at"]
+    )
 
 
 @lru_cache(1000)
