@@ -31,6 +31,7 @@ def measure_multitude(jobs: int) -> list[Figure]:
             path.rename(site.inbox / "text-to-video" / path.name)
         behind_at, _ = site.drop_photo("behind")
         peak_bytes = _until_queued(site, daemon, jobs)
+        core_s = used_s(psutil.Process(daemon.pid))
         last = site.ask("SELECT max(queued_at) FROM jobs WHERE name LIKE 'crowd%'")[0][0]
         took_s = datetime.fromisoformat(last).timestamp() - began_at
         started = "SELECT queued_at FROM jobs WHERE name = 'behind' AND started_at IS NOT NULL"
@@ -40,6 +41,7 @@ def measure_multitude(jobs: int) -> list[Figure]:
         rewritten = _written_since_queued(site)
     return [
         Figure(f"{jobs:,} job files dropped at once, until all are queued", [took_s], "s", Goal(30)),
+        Figure("a core's time that the daemon's own process needed until then", [core_s], "s"),
         Figure("memory of the daemon's own process while that goes on, at most", [peak_bytes / 1e6], "MB", Goal(150)),
         Figure("a photo with its job file dropped behind them in another folder, until it is queued", [behind_s], "s"),
         Figure("jobs of that folder started after another folder's job was queued, before it", [before], "", Goal(2)),

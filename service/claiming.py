@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Protocol
 
 from service.consideration import Ready
@@ -16,9 +17,12 @@ from service.reading import Reading
 from service.settling import FileFacts
 from service.sightings import Seen, Sightings
 from service.store import Store
+from service.syncing import Relay
 from service.texts import word_of
 
 LOG = logging.getLogger(__name__)
+#: From so many on, what was claimed is handed on beside the next claims.
+_MANY = 32
 
 
 class Admitting(Protocol):
@@ -51,6 +55,7 @@ class Claiming:
         self._ending = ending
         self._admission = admission
         self._facts = facts
+        self._relay: Relay | None = None
 
     def take(self, ready: Sequence[Ready], now: float) -> dict[str, OSError | None]:
         """
@@ -77,8 +82,22 @@ class Claiming:
         self._remember(taken)
         for each, claim in taken:
             claim.known = (each.text, tuple(each.readings)) if each.readings else None
-        self._admission.admit_all([claim for _, claim in taken])
+        self._hand_on([claim for _, claim in taken])
         return failed
+
+    def finish(self) -> None:
+        """Return when all that was claimed has been taken over."""
+        if self._relay is not None:
+            self._relay.finish()
+
+    def _hand_on(self, claims: Sequence[Claim]) -> None:
+        if len(claims) < _MANY:
+            self.finish()
+            self._admission.admit_all(claims)
+            return
+        # Half of the time of either is waiting for the disk: while these are queued the next ones are claimed.
+        self._relay = self._relay or Relay()
+        self._relay.hand_over(partial(self._admission.admit_all, claims))
 
     def _wanted(self, ready: Ready, seen: Seen) -> Wanted:
         candidate = ready.candidate

@@ -216,10 +216,13 @@ class Intake:
         """Consider what has come up, task by task in turn, until it is time to look again."""
         self._waiting.begin_step()
         until_s = self._monotonic() + max(_STEP_S, _LOOKS * self.look_took_s)
-        while self._attention and self._monotonic() < until_s:
-            for task in self._attention.tasks():
-                self._consider_all(self._attention.take(task, _TOGETHER), now)
-                time.sleep(_TURN_S)
+        try:
+            while self._attention and self._monotonic() < until_s:
+                for task in self._attention.tasks():
+                    self._consider_all(self._attention.take(task, _TOGETHER), now)
+                    time.sleep(_TURN_S)
+        finally:
+            self._claiming.finish()
 
     def _consider_all(self, candidates: Sequence[Candidate], now: float) -> None:
         ready: list[Ready] = []

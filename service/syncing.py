@@ -1,4 +1,4 @@
-"""Syncing: many files and folders are synced side by side, so that the file system can commit them in one go."""
+"""Syncing: many files are synced side by side, and what waits for the disk is done beside what can go on."""
 
 from __future__ import annotations
 
@@ -36,12 +36,17 @@ class _Syncers:
 
     def do(self, pieces: Sequence[Callable[[], None]]) -> None:
         """Do all of these and return when all are done; raises what one of them raised."""
-        answers: queue.SimpleQueue[BaseException | None] = queue.SimpleQueue()
-        for piece in pieces:
-            self._work.put((piece, answers))
+        answers = self.begin(pieces)
         troubles = [trouble for _ in pieces if (trouble := answers.get()) is not None]
         if troubles:
             raise troubles[0]
+
+    def begin(self, pieces: Sequence[Callable[[], None]]) -> queue.SimpleQueue[BaseException | None]:
+        """Begin to do all of these; what is returned gets one answer for each, None or what it raised."""
+        answers: queue.SimpleQueue[BaseException | None] = queue.SimpleQueue()
+        for piece in pieces:
+            self._work.put((piece, answers))
+        return answers
 
     def _run(self) -> None:
         while True:
@@ -57,3 +62,22 @@ class _Syncers:
 @cache
 def _syncers() -> _Syncers:
     return _Syncers(_THREADS)
+
+
+class Relay:
+    """Does one thing at a time beside whoever hands it over; who hands over the next waits for the last one."""
+
+    def __init__(self) -> None:
+        self._thread = _Syncers(1)
+        self._under_way: queue.SimpleQueue[BaseException | None] | None = None
+
+    def hand_over(self, act: Callable[[], None]) -> None:
+        """Begin something once what was handed over before has ended; raises what that raised."""
+        self.finish()
+        self._under_way = self._thread.begin([act])
+
+    def finish(self) -> None:
+        """Return when nothing is under way any more; raises what it raised."""
+        answers, self._under_way = self._under_way, None
+        if answers is not None and (trouble := answers.get()) is not None:
+            raise trouble
