@@ -20,6 +20,8 @@ _NO_SUCH_RENAME = frozenset({errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EO
 _NO_SUCH_LINK = frozenset({errno.EPERM, errno.EMLINK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP})
 _NO_SUCH_FSYNC = frozenset({errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EBADF})
 # Whoever may write to a share could plant a link or a pipe under the name of a draft.
+#: macOS allows 256 open files where nobody asks for more.
+_OPEN_AT_ONCE = 64
 _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
@@ -76,10 +78,11 @@ class Disk:
 
         The folders must be there. Syncing side by side lets the file system commit many files in one go.
         """
-        drafts = [(draft_of(path), path, data) for path, data in files]
-        side_by_side(lambda draft: self._fill(draft[0], draft[2], durable=True), drafts)
-        for draft, path, _ in drafts:
-            self.rename(draft, path)
+        for first in range(0, len(files), _OPEN_AT_ONCE):
+            some = [(draft_of(path), path, data) for path, data in files[first : first + _OPEN_AT_ONCE]]
+            self._fill([(draft, data) for draft, _, data in some], durable=True)
+            for draft, path, _ in some:
+                self.rename(draft, path)
         self.fsync_all(sorted({path.parent for path, _ in files}))
 
     def make_folders_in(self, folders: Sequence[Path]) -> None:
@@ -93,7 +96,7 @@ class Disk:
     def create(self, path: Path, data: bytes) -> None:
         """Put these bytes durably at a path where nothing is; raises FileExistsError and leaves what is there."""
         draft = draft_of(path)
-        self._fill(draft, data, durable=True)
+        self._fill([(draft, data)], durable=True)
         self._place(draft, path)
 
     def copy(self, source: Path, path: Path, draft: Path) -> None:
@@ -166,26 +169,33 @@ class Disk:
 
     def _replace(self, path: Path, data: bytes, *, durable: bool) -> None:
         draft = draft_of(path)
-        self._fill(draft, data, durable=durable)
+        self._fill([(draft, data)], durable=durable)
         self.rename(draft, path)
         if durable:
             self.fsync_folder(path.parent)
 
-    def _fill(self, draft: Path, data: bytes, *, durable: bool) -> None:
-        self._before("write", draft)
+    def _fill(self, drafts: Sequence[tuple[Path, bytes]], *, durable: bool) -> None:
+        """Write all of these drafts, or none; only what waits for the disk is done side by side."""
+        written: list[int] = []
         try:
-            opened = os.open(draft, _NEW_FILE, 0o666)
-            try:
-                left = memoryview(data)
-                while left:
-                    left = left[os.write(opened, left) :]
-                if durable:
-                    os.fsync(opened)
-            finally:
-                os.close(opened)
+            for draft, data in drafts:
+                self._write_new(draft, data, written)
+            if durable:
+                side_by_side(os.fsync, written)
         except OSError:
-            draft.unlink(missing_ok=True)
+            for draft, _ in drafts:
+                draft.unlink(missing_ok=True)
             raise
+        finally:
+            for opened in written:
+                os.close(opened)
+
+    def _write_new(self, draft: Path, data: bytes, written: list[int]) -> None:
+        self._before("write", draft)
+        written.append(os.open(draft, _NEW_FILE, 0o666))
+        left = memoryview(data)
+        while left:
+            left = left[os.write(written[-1], left) :]
 
     def _place(self, draft: Path, path: Path) -> None:
         try:
@@ -252,7 +262,9 @@ def sha256_of(path: Path) -> str:
 
 def draft_of(path: Path) -> Path:
     """Return the hidden name beside a path under which its next content is written."""
-    name = os.fsencode(path.name)[:240].decode("utf-8", "ignore")
+    name = path.name
+    if len(name) > 60 or not name.isascii():
+        name = os.fsencode(name)[:240].decode("utf-8", "ignore")
     return path.with_name(f".{name}.part")
 
 

@@ -247,7 +247,7 @@ class JobSettings(Declared):
 
     def asked(self) -> dict[str, Any]:
         """Return the fields that the job sets."""
-        return {name: value for name, value in self if value is not None}
+        return {name: value for name, value in vars(self).items() if value is not None}
 
     def named_media(self) -> dict[str, str]:
         """Return the files that the job names itself, by role."""

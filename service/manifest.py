@@ -152,7 +152,7 @@ class Parameters(Declared):
 
     def declared(self) -> dict[str, Parameter]:
         """Return the parameters that the manifest has."""
-        return {name: parameter for name, parameter in self if parameter is not None}
+        return {name: parameter for name, parameter in vars(self).items() if parameter is not None}
 
     @model_validator(mode="after")
     def _have_their_types(self) -> Parameters:
@@ -190,7 +190,7 @@ class MediaRoles(Declared):
 
     def declared(self) -> dict[str, MediaRole]:
         """Return the roles that the manifest has."""
-        return {name: role for name, role in self if role is not None}
+        return {name: role for name, role in vars(self).items() if role is not None}
 
 
 class OptionalNode(Declared):

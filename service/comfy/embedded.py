@@ -8,6 +8,7 @@ import queue
 import subprocess
 import sys
 import threading
+from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -16,6 +17,7 @@ from service.errors import Unavailable
 from service.foreign import without_paths
 
 _START_S = 20.0
+_NICENESS = 10
 _STOP_STEPS_S = 1.2
 _LARGEST_LOG_BYTES = 5_000_000
 
@@ -77,7 +79,7 @@ class EmbeddedEngine:
         root = str(Path(service.__file__).parent.parent)
         paths = [root, *filter(None, [os.environ.get("PYTHONPATH")])]
         arguments = ["--host", "127.0.0.1", "--port", "0", "--base", str(self._base), "--models", str(self._models)]
-        return subprocess.Popen(
+        process = subprocess.Popen(
             [sys.executable, "-m", "service.engine", *arguments],
             stdin=subprocess.PIPE,  # the engine ends when this closes, however we end
             stdout=subprocess.PIPE,
@@ -86,6 +88,10 @@ class EmbeddedEngine:
             # Ctrl-C is for the daemon, which then stops the engine itself.
             start_new_session=True,
         )
+        with suppress(OSError):
+            # It draws on the processor alone; who drops, asks and cancels meanwhile must not wait for that.
+            os.setpriority(os.PRIO_PROCESS, process.pid, _NICENESS)
+        return process
 
     def _failure(self) -> Unavailable:
         with self._log.open("rb") as log:

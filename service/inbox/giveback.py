@@ -112,6 +112,8 @@ def forget_reason(claim: Claim, inbox: Path) -> None:
     taken_from = {claim.source_of(unit).parent for unit in claim.units if unit.path in claim.record.get("sources", {})}
     for folder in {inbox / "rejected" / claim.home, *taken_from}:
         note = folder / _reason_name(claim)
+        if not os.path.lexists(note):
+            continue
         with suppress(FileNotFoundError, NotADirectoryError):
             if _is_note(note, claim.name):
                 claim.disk.unlink(note)

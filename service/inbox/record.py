@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pydantic_core import PydanticSerializationError, to_json
+
 from service.disk import Disk
 from service.drops import said_by
 from service.inbox.trust import check, stored_below
@@ -130,7 +132,10 @@ class Claim:
 
 def encode(record: dict[str, Any]) -> bytes:
     """Return a record as JSON; names that are no UTF-8 survive as escapes."""
-    return json.dumps(record).encode("ascii")
+    try:
+        return to_json(record)
+    except PydanticSerializationError:
+        return json.dumps(record).encode("ascii")
 
 
 def read_claim(folder: Path, disk: Disk) -> Claim:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import Any
 
 from service.job import MOVES, Job, Render, State
 from service.migrations import folded
-from service.rows import COLUMNS, job_of, render_of, row_of, stored
+from service.rows import COLUMNS, job_of, json_text, render_of, row_of, stored
 from service.store.connection import Connection
 
 #: Named once here, so that no caller can put text into a statement.
@@ -135,11 +135,11 @@ class Jobs(Connection):
         values = (
             render.job,
             render.prompt_id,
-            json.dumps(render.graph),
+            json_text(render.graph),
             render.output_node,
-            json.dumps(asdict(render.expected)),
-            json.dumps(render.weights),
-            json.dumps(render.uploads),
+            json_text(vars(render.expected)),
+            json_text(render.weights),
+            json_text(render.uploads),
         )
         with self.transaction():
             self._connection.execute("INSERT OR REPLACE INTO renders VALUES (?, ?, ?, ?, ?, ?, ?)", values)

@@ -125,7 +125,7 @@ def _effects(shown: Callable[[Any], str | None]) -> dict[CodeType, Naming]:
         return name
 
     effects: dict[CodeType, Naming] = {
-        Disk._fill.__code__: on_disk("write", "draft"),
+        Disk._write_new.__code__: on_disk("write", "draft"),
         Disk.rename.__code__: on_disk("rename to", "target"),
         Disk._rename_exclusively.__code__: on_disk("rename to new", "target"),
         Disk._link_and_unlink.__code__: on_disk("link to new", "target"),
