@@ -18,6 +18,7 @@ from service.fleet import Fleet
 from service.following import Following
 from service.job import Hold, Job, Render, State
 from service.neighbours import Publisher, Server
+from service.patience import BACKOFF_S
 from service.pursuit import Pursuit, Where, Why
 from service.register import Register
 from service.report import Report
@@ -28,7 +29,6 @@ from service.timing import Timing
 
 LOG = logging.getLogger(__name__)
 
-_BACKOFF_S = (0.5, 1.0, 2.0, 5.0, 10.0)
 #: Behind more prompts of other people than this nothing of ours is queued in advance.
 _LONG_QUEUE = 2
 
@@ -285,5 +285,5 @@ class Dispatch:
 
     def withhold(self) -> None:
         """Send nothing for a while; the gaps grow."""
-        self._wait_until_s = self._monotonic() + _BACKOFF_S[min(self._waits, len(_BACKOFF_S) - 1)]
+        self._wait_until_s = self._monotonic() + BACKOFF_S[min(self._waits, len(BACKOFF_S) - 1)]
         self._waits += 1

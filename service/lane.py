@@ -17,7 +17,7 @@ from service.inheritance import Inheritance
 from service.job import Hold
 from service.mishaps import Mishaps
 from service.neighbours import Publisher, Server
-from service.patience import Habits, Patience
+from service.patience import BACKOFF_S, Habits, Patience
 from service.pursuit import Pursuit, Where, Why
 from service.register import Register
 from service.sending import Sent
@@ -27,7 +27,6 @@ from service.timing import Timing
 LOG = logging.getLogger(__name__)
 
 _IDLE_PROBE_S = 30.0
-_BACKOFF_S = (0.5, 1.0, 2.0, 5.0, 10.0)
 #: A server that refuses connections for so long has lost our prompts, and isn't coming back at once.
 _REFUSED_MOVE_S = 30.0
 
@@ -173,7 +172,7 @@ class Lane:
                 pursuit.refused()
             self._leave(pursuit, hold, refused=away.refused, away_s=now - self._answered_s)
         LOG.log(logging.DEBUG if self._failures else logging.WARNING, "%s: %s", self.name, away)
-        wait_s = _BACKOFF_S[min(self._failures, len(_BACKOFF_S) - 1)]
+        wait_s = BACKOFF_S[min(self._failures, len(BACKOFF_S) - 1)]
         self._failures += 1
         self._wait_away(wait_s, refused=away.refused)
 

@@ -16,13 +16,13 @@ from service.comfy.protocol import Run
 from service.errors import Unavailable
 from service.following import Following
 from service.job import Job, Render, State
+from service.patience import BACKOFF_S
 from service.pursuit import Pursuit, Where, Why
 from service.sending import Sent, Unwanted, send
 from tests.comfy.simulated import GRAPH, OBJECT_INFO, VERSIONS, Clock, Simulated, SimulatedWire, Weather
 
 #: The law: a lost prompt is noticed so long after its server answers again.
 NOTICED_S = 15.0
-_BACKOFF_S = (0.5, 1.0, 2.0, 5.0, 10.0)
 _END_S = 600.0
 _SETTLED_S = 30.0
 
@@ -298,7 +298,7 @@ class Journey:
             elif pursuit.where is Where.HERE:
                 self.at.drop(pursuit)
                 self.book.requeue(pursuit.job.id, again=False)
-        self.server.wait(_BACKOFF_S[min(self._failures, len(_BACKOFF_S) - 1)])
+        self.server.wait(BACKOFF_S[min(self._failures, len(BACKOFF_S) - 1)])
         self._failures += 1
 
     # what must be so -------------------------------------------------------------------------------------------------
