@@ -115,6 +115,8 @@ class Proxy(Script):
         if self._server is not None:
             self._server.close()
             self._server = None
+        # A connection that was taken a moment ago makes itself known only in the next rounds of the loop.
+        await _settle()
         await self._end(list(self._tasks))
 
     async def _drop_now(self) -> None:

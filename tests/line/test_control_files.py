@@ -46,6 +46,7 @@ def test_a_drop_that_waits_for_media_is_cancelled_and_comes_back(world: World):
     assert_cancelled_once(world, "image-to-video/cup")
     world.until_returned("rejected/image-to-video/cup.yaml")
     until_gone(world, "image-to-video/cup.cancel")
+    world.until_returned("rejected/image-to-video/cup.reason.txt")
     assert "It was cancelled." in world.reason("image-to-video/cup")
 
 
