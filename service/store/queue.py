@@ -73,6 +73,11 @@ class Queue(Jobs, Turns):
 
     def can_go_on(self, paused: Collection[str]) -> bool:
         """Return whether any job runs, is queued, or waits without a hold; but for those of paused tasks ("": all)."""
+        # Nobody writes meanwhile: between two questions a job could go from queued to running, and be in neither answer.
+        with self._lock:
+            return self._any_goes_on(paused)
+
+    def _any_goes_on(self, paused: Collection[str]) -> bool:
         if self._rows(f"SELECT 1 FROM jobs WHERE {_LIVE} AND state = 'running' AND kind = 'job' LIMIT 1"):
             return True
         if "" in paused:
