@@ -73,7 +73,7 @@ class Queue(Jobs, Turns):
 
     def can_go_on(self, paused: Collection[str]) -> bool:
         """Return whether any job runs, is queued, or waits without a hold; but for those of paused tasks ("": all)."""
-        # Nobody writes meanwhile: between two questions a job could go from queued to running, and be in neither answer.
+        # Nobody writes meanwhile: between two questions a job could go from queued to running, and be in neither.
         with self._lock:
             return self._any_goes_on(paused)
 
