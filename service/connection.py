@@ -75,7 +75,7 @@ class Connection:
     def __init__(self, url: str, client_id: str, ear: Ear, reach: Reach, monotonic: Callable[[], float]) -> None:
         self.url = url
         self._monotonic = monotonic
-        self.client = Client(url, headers=reach.headers, tls_verify=reach.tls_verify)
+        self.client = client_at(url, reach)
         self.engine = engine_words(self.client.system_stats())
         self.object_info: Mapping[str, Any] = self.client.object_info()
         self.files: Files = SharedFolder(reach.shared_folder) if reach.shared_folder else self.client
@@ -122,6 +122,11 @@ class Connection:
         """Leave the server; what it runs goes on there."""
         self._socket.stop()
         self.client.close()
+
+
+def client_at(url: str, reach: Reach) -> Client:
+    """Return a client of the server at an address; nothing is asked yet."""
+    return Client(url, headers=reach.headers, tls_verify=reach.tls_verify)
 
 
 def engine_words(stats: Mapping[str, Any]) -> str:

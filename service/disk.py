@@ -19,9 +19,9 @@ from service.syncing import side_by_side
 _NO_SUCH_RENAME = frozenset({errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP})
 _NO_SUCH_LINK = frozenset({errno.EPERM, errno.EMLINK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP})
 _NO_SUCH_FSYNC = frozenset({errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EBADF})
-# Whoever may write to a share could plant a link or a pipe under the name of a draft.
 #: macOS allows 256 open files where nobody asks for more.
 _OPEN_AT_ONCE = 64
+# Whoever may write to a share could plant a link or a pipe under the name of a draft.
 _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 

@@ -18,7 +18,7 @@ from service.fleet import Fleet
 from service.following import Following
 from service.job import Hold, Job, Render, State
 from service.neighbours import Publisher, Server
-from service.patience import BACKOFF_S
+from service.patience import gap_s
 from service.pursuit import Pursuit, Where, Why
 from service.register import Register
 from service.report import Report
@@ -285,5 +285,5 @@ class Dispatch:
 
     def withhold(self) -> None:
         """Send nothing for a while; the gaps grow."""
-        self._wait_until_s = self._monotonic() + BACKOFF_S[min(self._waits, len(BACKOFF_S) - 1)]
+        self._wait_until_s = self._monotonic() + gap_s(self._waits)
         self._waits += 1

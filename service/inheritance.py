@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from service.comfy.client import Client
-from service.connection import Connection
+from service.connection import Connection, client_at
 from service.dispatch import Dispatch
 from service.errors import Unavailable
 from service.following import Following
@@ -41,9 +40,9 @@ class Inheritance:
     def take_up_away(self, hold: Hold, *, refused: bool) -> None:
         """Follow them though their backend is away: they wait, are cancelled or move on like all others there."""
         for job in self._left_behind():
-            self._register.hold(job.id, hold)
             if self._server.embedded:
                 # It is started anew in a moment, and no other backend stands beside it.
+                self._register.hold(job.id, hold)
                 continue
             pursuit = self._pursue(job, gone=refused)
             pursuit.was_taken = job.stage != "sending"
@@ -84,8 +83,7 @@ class Inheritance:
 
     def _end_published(self, pursuit: Pursuit, hold: Hold) -> None:
         try:
-            reach = self._server.reach()
-            client = Client(self._server.url(), headers=reach.headers, tls_verify=reach.tls_verify)
+            client = client_at(self._server.url(), self._server.reach())
         except Unavailable:
             self._register.hold(pursuit.job.id, hold)
             return

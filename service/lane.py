@@ -17,7 +17,7 @@ from service.inheritance import Inheritance
 from service.job import Hold
 from service.mishaps import Mishaps
 from service.neighbours import Publisher, Server
-from service.patience import BACKOFF_S, Habits, Patience
+from service.patience import Habits, Patience, gap_s
 from service.pursuit import Pursuit, Where, Why
 from service.register import Register
 from service.sending import Sent
@@ -172,7 +172,7 @@ class Lane:
                 pursuit.refused()
             self._leave(pursuit, hold, refused=away.refused, away_s=now - self._answered_s)
         LOG.log(logging.DEBUG if self._failures else logging.WARNING, "%s: %s", self.name, away)
-        wait_s = BACKOFF_S[min(self._failures, len(BACKOFF_S) - 1)]
+        wait_s = gap_s(self._failures)
         self._failures += 1
         self._wait_away(wait_s, refused=away.refused)
 

@@ -14,10 +14,15 @@ from service.timing import LEAST_PATIENCE_S, Timing
 LOG = logging.getLogger(__name__)
 
 #: What is in trouble is tried again after these, the last one over and over.
-BACKOFF_S = (0.5, 1.0, 2.0, 5.0)
+_GAPS_S = (0.5, 1.0, 2.0, 5.0)
 #: A command that restarts a server is given this long, and isn't run again for longer than that.
 _RESTART_S = 120.0
 _RESTART_GAP_S = 600.0
+
+
+def gap_s(tries: int) -> float:
+    """Return for how long to wait after so many tries in vain before this one."""
+    return _GAPS_S[min(tries, len(_GAPS_S) - 1)]
 
 
 @dataclass(frozen=True)

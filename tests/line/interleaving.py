@@ -16,7 +16,7 @@ from service.comfy.protocol import Run
 from service.errors import Unavailable
 from service.following import Following
 from service.job import Job, Render, State
-from service.patience import BACKOFF_S
+from service.patience import gap_s
 from service.pursuit import Pursuit, Where, Why
 from service.sending import Sent, Unwanted, send
 from tests.comfy.simulated import GRAPH, OBJECT_INFO, VERSIONS, Clock, Simulated, SimulatedWire, Weather
@@ -298,7 +298,7 @@ class Journey:
             elif pursuit.where is Where.HERE:
                 self.at.drop(pursuit)
                 self.book.requeue(pursuit.job.id, again=False)
-        self.server.wait(BACKOFF_S[min(self._failures, len(BACKOFF_S) - 1)])
+        self.server.wait(gap_s(self._failures))
         self._failures += 1
 
     # what must be so -------------------------------------------------------------------------------------------------
