@@ -202,7 +202,7 @@ def test_what_goes_first_takes_the_place_of_what_the_server_has_not_begun(tmp_pa
 
 def test_a_job_goes_only_where_its_nodes_are(tmp_path: Path, servers: tuple[Proxy, Proxy]):
     known = requests.get(f"{servers[0].upstream}/object_info", timeout=10).json()
-    del known["ADE_LoadAnimateDiffModel"]
+    del known["VAELoader"]
     servers[0].answer("/object_info", json.dumps(known).encode())
     with two(tmp_path, servers) as world:
         world.until(lambda: len(world.app.fleet.object_infos()) == 2, "both servers")
@@ -217,7 +217,7 @@ def test_a_job_that_only_an_absent_server_can_run_waits_for_it_and_says_so(
     tmp_path: Path, servers: tuple[Proxy, Proxy]
 ):
     known = requests.get(f"{servers[0].upstream}/object_info", timeout=10).json()
-    del known["ADE_LoadAnimateDiffModel"]
+    del known["VAELoader"]
     servers[0].answer("/object_info", json.dumps(known).encode())
     with two(tmp_path, servers) as world:
         world.until(lambda: len(world.app.fleet.object_infos()) == 2, "both servers")

@@ -27,7 +27,7 @@ class Cramped(Proxy):
     async def _ask_upstream(self, method: str, target: str, head: bytes, body: bytes) -> bytes:
         if target == "/prompt" and method == "POST":
             said = json.loads(body)
-            width = next(node["inputs"]["width"] for node in said["prompt"].values() if "width" in node["inputs"])
+            width = max(node["inputs"].get("width", 0) for node in said["prompt"].values())
             self.widths.append(width)
             if width > self.fits:
                 self._too_wide.add(said["prompt_id"])

@@ -13,8 +13,8 @@ from tests.line.world import SMALL, World
 
 def test_the_guard_is_asked_again_before_a_job_is_sent(tmp_path: Path, engine_outside: str):
     known = requests.get(f"{engine_outside}/object_info", timeout=10).json()
-    # Here a motion module gives out pictures, which no job has brought.
-    known["ADE_LoadAnimateDiffModel"]["output"] = ["IMAGE"]
+    # Here a VAE gives out pictures, which no job has brought.
+    known["VAELoader"]["output"] = ["IMAGE"]
     with Proxy(engine_outside) as proxy:
         proxy.answer("/object_info", json.dumps(known).encode())
         proxy.refuse()
@@ -26,6 +26,6 @@ def test_the_guard_is_asked_again_before_a_job_is_sent(tmp_path: Path, engine_ou
             proxy.accept()
             status = world.until_state("text-to-video/cup", "failed", "done")
         assert status["state"] == "failed"
-        assert "ADE_LoadAnimateDiffModel" in status["error"]["title"]
+        assert "VAELoader" in status["error"]["title"]
         assert status["error"]["code"] != "bad_value"
         assert proxy.prompts_sent == 0

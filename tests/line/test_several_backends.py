@@ -14,6 +14,7 @@ from service.comfy.embedded import EmbeddedEngine
 from service.job import State
 from service.openings import local_now
 from tests.line.world import ROOT, SMALL, World
+from tests.workflows import SHIPPED
 
 PROMPT = f"prompt: a harbour\n{SMALL}"
 
@@ -108,7 +109,7 @@ def test_two_backends_share_a_crowd_and_nothing_runs_twice(tmp_path: Path, engin
 
 def test_a_workflow_with_tags_runs_where_they_are_and_waits_where_nobody_has_them(tmp_path: Path, engines: list[str]):
     flows = tmp_path / "workflows"
-    copytree(ROOT / "workflows", flows)
+    copytree(SHIPPED, flows)
     manifest = flows / "text_to_video_basic.yaml"
     manifest.write_text(manifest.read_text().replace("\nneeds:\n", "\nneeds:\n  tags: [large-memory]\n"))
     assert "large-memory" in manifest.read_text()
