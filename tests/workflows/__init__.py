@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 
 FOLDER = Path(__file__).parent
-#: The shipped workflows; on a ComfyUI without a GPU, where AnimateDiff takes 38 s a step, light ones of the same fields.
+#: The shipped workflows; on a ComfyUI without a GPU, where a step of AnimateDiff takes 38 s, light ones of their kind.
 SHIPPED = FOLDER / "light" if "COMFY_URL" in os.environ else FOLDER.parents[1] / "workflows"
 
 
