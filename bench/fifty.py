@@ -14,11 +14,11 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import psutil
 import requests
 
+from bench.cores import cores_apart, parted
 from bench.figures import Figure, Goal
 from bench.site import ROOT, Site, asked, engine, temporary_folder, wait_until
 from service import config as configuration
@@ -70,11 +70,11 @@ def measure_fifty(jobs: int, rounds: int) -> list[Figure]:
     with _server() as (url, name), temporary_folder() as folder:
         workflows = _write_workflow(folder)
         figures += _Bench(url, workflows, jobs, rounds).measure(f"{jobs} jobs on {name}, on the same cores", goals[0])
-        apart = _cores_apart(url)
+        apart = cores_apart(url)
         if apart is None:
             _say("two cores and the server's process (COMFY_PID) are needed to part it from the daemon: left out")
         else:
-            with _parted(*apart):
+            with parted(*apart):
                 figures += _Bench(url, workflows, jobs, rounds).measure(f"{jobs} jobs on {name}, a core each", goals[1])
     return figures
 
@@ -100,49 +100,6 @@ def _write_workflow(folder: Path) -> Path:
     (folder / f"{_NAME}.json").write_text(json.dumps(_GRAPH), encoding="utf-8")
     (folder / f"{_NAME}.yaml").write_text(json.dumps(_MANIFEST), encoding="utf-8")
     return folder
-
-
-# cores -------------------------------------------------------------------------------------------------------------
-
-
-def _cores_apart(url: str) -> tuple[psutil.Process, int, int] | None:
-    """Return the server's process, a core for it and one for us; None where they can't be parted."""
-    cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
-    process = _process_at(url)
-    return (process, cores[0], cores[1]) if process and len(cores) > 1 else None
-
-
-def _process_at(url: str) -> psutil.Process | None:
-    if pid := os.environ.get("COMFY_PID"):
-        return psutil.Process(int(pid))
-    port = urlsplit(url).port
-    for each in psutil.process_iter():
-        with suppress(psutil.Error):
-            for one in each.net_connections("tcp"):
-                if one.status == psutil.CONN_LISTEN and tuple(one.laddr)[1] == port:
-                    return each
-    return None
-
-
-@contextmanager
-def _parted(server: psutil.Process, its_core: int, our_core: int) -> Iterator[None]:
-    before = os.sched_getaffinity(0)
-    _pin(server, {its_core})
-    # What is started from here on inherits it: the daemon, and its children.
-    os.sched_setaffinity(0, {our_core})
-    try:
-        yield
-    finally:
-        os.sched_setaffinity(0, before)
-        with suppress(psutil.Error):
-            _pin(server, before)
-
-
-def _pin(process: psutil.Process, cores: set[int]) -> None:
-    # A process has no affinity of its own: each of its threads has one.
-    for each in process.threads():
-        with suppress(ProcessLookupError):
-            os.sched_setaffinity(each.id, cores)
 
 
 # one run after another ---------------------------------------------------------------------------------------------
