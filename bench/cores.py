@@ -13,11 +13,12 @@ import psutil
 def cores_apart(url: str) -> tuple[psutil.Process, int, int] | None:
     """Return the server's process, a core for it and one for us; None where they can't be parted."""
     cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
-    process = _process_at(url)
+    process = process_at(url)
     return (process, cores[0], cores[1]) if process and len(cores) > 1 else None
 
 
-def _process_at(url: str) -> psutil.Process | None:
+def process_at(url: str) -> psutil.Process | None:
+    """Return the process that listens at an address of this machine, or the one that COMFY_PID names."""
     if pid := os.environ.get("COMFY_PID"):
         return psutil.Process(int(pid))
     port = urlsplit(url).port

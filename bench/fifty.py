@@ -18,7 +18,7 @@ from typing import Any
 import psutil
 import requests
 
-from bench.cores import cores_apart, parted
+from bench.cores import cores_apart, parted, process_at
 from bench.figures import Figure, Goal
 from bench.site import ROOT, Site, asked, engine, temporary_folder, wait_until
 from service import config as configuration
@@ -199,7 +199,7 @@ class _Bench:
         for name in names:
             site.prepare(f"{name}.yaml", f"seed: {self._next_colour()}\n")
         wanted = {site.outbox / _TASK / f"{name}.mp4" for name in names}
-        with _spending(daemon, _process_at(self._url), self._jobs, self._found.spent_ms), _noting(self._url) as known:
+        with _spending(daemon, process_at(self._url), self._jobs, self._found.spent_ms), _noting(self._url) as known:
             began_at, began_s = time.time(), time.perf_counter()
             for name in names:
                 site.move(_TASK, f"{name}.yaml")
