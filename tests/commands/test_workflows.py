@@ -17,7 +17,7 @@ from service.commands import commands
 from service.errors import Rejected
 from tests.line.test_own_workflows import GREY
 from tests.line.world import ROOT
-from tests.workflows import SHIPPED
+from tests.workflows import OUTSIDE
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +32,7 @@ def engine_outside(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture
 def home(tmp_path: Path, engine_outside: str) -> Path:
-    shutil.copytree(SHIPPED, tmp_path / "workflows")
+    shutil.copytree(OUTSIDE, tmp_path / "workflows")
     set_up(tmp_path, [{"name": "gpu-1", "url": engine_outside}])
     return tmp_path
 

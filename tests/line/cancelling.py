@@ -14,6 +14,7 @@ from service.errors import Rejected
 from service.job import ENDED, State
 from tests.line.outliving import Ride, Run, ended_each, serve
 from tests.line.world import World
+from tests.workflows import SHIPPED
 
 _OTHERS_EVERY = 3
 #: About as long as the shortest of our jobs renders.
@@ -25,7 +26,7 @@ def race(folder: Path, seed: int, *, jobs: int) -> Ride:
     chance = random.Random(seed)
     with ExitStack() as stack:
         server = serve(stack, folder / "server")
-        run = Run(stack.enter_context(World(folder / "world", server.url)), jobs, seed)
+        run = Run(stack.enter_context(World(folder / "world", server.url, workflows_dir=str(SHIPPED))), jobs, seed)
         others: list[str] = []
         for number, name in enumerate(run.names):
             if number % _OTHERS_EVERY == 0:

@@ -19,7 +19,7 @@ from service.job import State
 from tests.faults import crash
 from tests.line.world import ROOT, World, picture
 from tests.media.drawing import clip
-from tests.workflows import SHIPPED
+from tests.workflows import OUTSIDE, SHIPPED
 
 #: The smallest render there is; what it shows is of no interest here.
 TINY = "width: 64\nheight: 64\nframes: 2\nsteps: 1\nseed: 1\n"
@@ -166,7 +166,7 @@ class Scene:
         self.lives: list[Life] = []
         watch = {"sidecar_wait_seconds": 0.3, "quiet_seconds_local": 0.05, "quiet_seconds": 0.1, "rescan_seconds": 1}
         settings: dict[str, Any] = {
-            "workflows_dir": str(SHIPPED),
+            "workflows_dir": str(OUTSIDE if url else SHIPPED),
             "models_dir": str(ROOT / "models"),
             "backends": [{"name": "server", "url": url}] if url else [],
             "engine": "off" if url else "embedded",

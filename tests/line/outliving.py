@@ -19,6 +19,7 @@ from tests.faults.proxy import Proxy
 from tests.line.crashing import TINY, frames_of
 from tests.line.test_servers_come_and_go import Server, rendered_since
 from tests.line.world import World
+from tests.workflows import SHIPPED
 
 #: One in so many jobs takes a second or two, so that a server dies in the middle of a render, and twice under one job.
 _SLOW_EVERY = 10
@@ -160,7 +161,7 @@ def outlive_kills(folder: Path, seed: int, *, jobs: int, kills: int) -> Ride:
     marks = sorted(chance.choices(range(jobs), k=kills))
     with ExitStack() as stack:
         server = serve(stack, folder / "server")
-        run = Run(stack.enter_context(World(folder / "world", server.url)), jobs, seed)
+        run = Run(stack.enter_context(World(folder / "world", server.url, workflows_dir=str(SHIPPED))), jobs, seed)
         run.drop()
         for mark in marks:
             # After the last one was started again something must be left to kill it under.
@@ -186,7 +187,7 @@ def outlive_lost_answers(folder: Path, seed: int, *, jobs: int) -> Ride:
         # Twice as many: what is sent again isn't answered either.
         for number in range(1, 2 * jobs + 1):
             _lose(proxy, chance, number)
-        run = Run(stack.enter_context(World(folder / "world", proxy.url)), jobs, seed)
+        run = Run(stack.enter_context(World(folder / "world", proxy.url, workflows_dir=str(SHIPPED))), jobs, seed)
         run.drop()
         run.until_done()
         run.until_returned()

@@ -10,7 +10,7 @@ import pytest
 
 from tests.line.test_folder_drops import drop_folder, ended
 from tests.line.world import World, photo
-from tests.workflows import SHIPPED
+from tests.workflows import OUTSIDE
 
 PHOTO = photo((64, 48))
 PRESETS = {
@@ -22,7 +22,7 @@ PRESETS = {
 @pytest.fixture
 def world(tmp_path: Path, engine_outside: str) -> Iterator[World]:
     library = tmp_path / "library"
-    shutil.copytree(SHIPPED, library)
+    shutil.copytree(OUTSIDE, library)
     for name, text in PRESETS.items():
         (library / "presets" / f"{name}.yaml").write_text(text)
     world = World(tmp_path / "world", engine_outside, workflows_dir=str(library))

@@ -16,6 +16,7 @@ from service.pursuit import Standstill
 from tests.faults.proxy import Proxy
 from tests.line.test_servers_come_and_go import SLOW, Server
 from tests.line.world import SMALL, World
+from tests.workflows import SHIPPED
 
 #: Long enough to be stopped in its middle.
 LONG = SLOW.replace("steps: 20", "steps: 150")
@@ -60,7 +61,7 @@ def holds(world: World) -> list[Any]:
 
 def test_what_stands_still_is_stopped_and_after_a_restart_it_is_rendered_anew(tmp_path: Path, server: Server):
     with HalfDead(server.url) as proxy:
-        world = World(tmp_path / "world", proxy.url)
+        world = World(tmp_path / "world", proxy.url, workflows_dir=str(SHIPPED))
         start(world, 0.5)
         try:
             world.drop("text-to-video/slow.yaml", SLOW)
@@ -87,7 +88,7 @@ def test_a_server_that_lets_go_of_nothing_is_restarted_by_its_operators_command(
     with HalfDead(server.url) as proxy:
         mark = tmp_path / "restarted"
         backend = {"name": "server", "url": proxy.url, "restart_command": ["touch", str(mark)]}
-        world = World(tmp_path / "world", proxy.url, backends=[backend])
+        world = World(tmp_path / "world", proxy.url, backends=[backend], workflows_dir=str(SHIPPED))
         start(world, 0.5)
         try:
             assert world.app is not None
@@ -107,7 +108,7 @@ def test_a_job_under_which_the_server_stood_still_twice_is_set_aside_until_it_is
     tmp_path: Path, server: Server
 ):
     with HalfDead(server.url) as proxy:
-        world = World(tmp_path / "world", proxy.url)
+        world = World(tmp_path / "world", proxy.url, workflows_dir=str(SHIPPED))
         start(world, 0.5)
         try:
             world.drop("text-to-video/slow.yaml", LONG)
@@ -129,7 +130,7 @@ def test_a_job_under_which_the_server_stood_still_twice_is_set_aside_until_it_is
 
 def test_a_job_that_moves_slowly_is_never_touched(tmp_path: Path, server: Server):
     with HalfDead(server.url) as proxy:
-        world = World(tmp_path / "world", proxy.url)
+        world = World(tmp_path / "world", proxy.url, workflows_dir=str(SHIPPED))
         start(world, 3)
         try:
             world.drop("text-to-video/slow.yaml", SLOW.replace("steps: 20", "steps: 60"))

@@ -11,7 +11,7 @@ import pytest
 
 from tests.line.world import SMALL, World
 from tests.media.test_delivery import sleeping_ffmpeg
-from tests.workflows import SHIPPED
+from tests.workflows import OUTSIDE
 
 
 def test_stopping_does_not_wait_for_a_delivery(tmp_path: Path, engine_outside: str, monkeypatch: pytest.MonkeyPatch):
@@ -20,7 +20,7 @@ def test_stopping_does_not_wait_for_a_delivery(tmp_path: Path, engine_outside: s
     monkeypatch.setenv("PATH", f"{sleeping_ffmpeg(tmp_path / 'bin', note)}{os.pathsep}{path}")
     # Plain tracks are copied in a moment; what has to be encoded anew is done by an ffmpeg.
     workflows = tmp_path / "workflows"
-    shutil.copytree(SHIPPED, workflows)
+    shutil.copytree(OUTSIDE, workflows)
     graph = workflows / "text_to_video_basic.json"
     graph.write_text(graph.read_text().replace("video/h264-mp4", "video/webm"))
     world = World(tmp_path / "world", engine_outside, workflows_dir=str(workflows))

@@ -19,7 +19,7 @@ from tests.comfy.scripted import Scripted, always, http
 from tests.line.world import SMALL, World
 from tests.marker_classifier import MARKER
 from tests.media.drawing import clip, marked_at, scene
-from tests.workflows import SHIPPED
+from tests.workflows import OUTSIDE
 
 CUP = f"prompt: a cup\n{SMALL}"
 POSTER = {
@@ -42,7 +42,7 @@ output: {node: "2"}
 def posters(tmp_path: Path, engine_outside: str) -> World:
     """A world whose operator has added a workflow that makes pictures."""
     workflows = tmp_path / "workflows"
-    shutil.copytree(SHIPPED, workflows)
+    shutil.copytree(OUTSIDE, workflows)
     (workflows / "poster.json").write_text(json.dumps(POSTER))
     (workflows / "poster.yaml").write_text(MANIFEST)
     return World(tmp_path / "world", engine_outside, workflows_dir=str(workflows))

@@ -15,6 +15,7 @@ from service.examiner import OpenNsfw
 from tests.faults.process import Process
 from tests.faults.proxy import Proxy
 from tests.line.world import ROOT, SMALL, World, photo
+from tests.workflows import SHIPPED
 
 SLOW = "prompt: a harbour\nseed: 1\nframes: 16\nsteps: 20\n"
 
@@ -50,7 +51,7 @@ def until_sampling(world: World, name: str) -> None:
 
 
 def test_a_server_killed_while_it_renders_is_awaited_and_progress_never_runs_backwards(tmp_path: Path, server: Server):
-    world = World(tmp_path, server.url)
+    world = World(tmp_path, server.url, workflows_dir=str(SHIPPED))
     # The marker classifier would find its colour in the noise of the first steps.
     world.classifier = OpenNsfw
     with world:
@@ -70,7 +71,7 @@ def test_a_server_killed_while_it_renders_is_awaited_and_progress_never_runs_bac
 
 def test_after_a_lost_socket_the_next_job_is_heard_again(tmp_path: Path, server: Server):
     with Proxy(server.url) as proxy:
-        world = World(tmp_path, proxy.url)
+        world = World(tmp_path, proxy.url, workflows_dir=str(SHIPPED))
         world.classifier = OpenNsfw
         with world:
             world.drop("text-to-video/first.yaml", f"prompt: a harbour\n{SMALL}")
@@ -85,7 +86,7 @@ def test_after_a_lost_socket_the_next_job_is_heard_again(tmp_path: Path, server:
 
 def test_a_result_outlives_the_server_that_made_it(tmp_path: Path, server: Server):
     """It died after the render and before the result was fetched: its folder has it still, its history doesn't."""
-    world = World(tmp_path / "world", server.url)
+    world = World(tmp_path / "world", server.url, workflows_dir=str(SHIPPED))
     with world:
         results = world.app.publishing._results
         fetch, killed = results._fetch, []
@@ -105,7 +106,7 @@ def test_a_result_outlives_the_server_that_made_it(tmp_path: Path, server: Serve
 
 
 def test_a_server_that_comes_back_without_its_results_renders_them_again(tmp_path: Path, server: Server):
-    world = World(tmp_path / "world", server.url)
+    world = World(tmp_path / "world", server.url, workflows_dir=str(SHIPPED))
     with world:
         results = world.app.publishing._results
         fetch, killed = results._fetch, []
@@ -129,7 +130,7 @@ def test_a_shared_folder_takes_the_place_of_http_and_is_tidied(tmp_path: Path, s
     base = tmp_path / "server"
     (base / "output").mkdir(exist_ok=True)
     backend = {"name": "server", "url": server.url, "shared_folder": str(base)}
-    world = World(tmp_path / "world", server.url, backends=[backend])
+    world = World(tmp_path / "world", server.url, backends=[backend], workflows_dir=str(SHIPPED))
     with world:
         world.drop("image-to-video/cup.jpg", photo())
         world.drop("image-to-video/cup.yaml", SMALL)

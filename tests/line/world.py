@@ -17,7 +17,7 @@ from service.commands.demo import _SAMPLES as SAMPLES
 from service.examiner import Classifier
 from service.job import Job
 from tests.marker_classifier import MarkerClassifier
-from tests.workflows import SHIPPED
+from tests.workflows import OUTSIDE, SHIPPED
 
 #: A true ComfyUI without a GPU takes its time for what the preview engine draws at once.
 PATIENCE = 20 if "COMFY_URL" in os.environ else 1
@@ -34,7 +34,7 @@ class World:
         quiet = {"quiet_seconds_local": 0.05, "quiet_seconds": 0.1, "quiet_seconds_share": 0.3}
         watch = {"sidecar_wait_seconds": 0.3, "rescan_seconds": 1, **quiet}
         settings: dict[str, Any] = {
-            "workflows_dir": str(SHIPPED),
+            "workflows_dir": str(OUTSIDE if url else SHIPPED),
             "models_dir": str(ROOT / "models"),
             "backends": [{"name": "server", "url": url}] if url else [],
             "engine": "off" if url else "embedded",

@@ -7,13 +7,14 @@ import shutil
 from pathlib import Path
 
 FOLDER = Path(__file__).parent
-#: The shipped workflows; on a ComfyUI without a GPU, where a step of AnimateDiff takes 38 s, light ones of their kind.
-SHIPPED = FOLDER / "light" if "COMFY_URL" in os.environ else FOLDER.parents[1] / "workflows"
+SHIPPED = FOLDER.parents[1] / "workflows"
+#: For the server outside: on a ComfyUI without a GPU, where a step of AnimateDiff takes 38 s, light ones of their kind.
+OUTSIDE = FOLDER / "light" if "COMFY_URL" in os.environ else SHIPPED
 
 
 def with_shipped(folder: Path) -> Path:
     """Make a library of the shipped workflows and these in a folder, for workflows_dir, and return it."""
-    shutil.copytree(SHIPPED, folder)
+    shutil.copytree(OUTSIDE, folder)
     for path in FOLDER.iterdir():
         if path.suffix in {".json", ".yaml"}:
             shutil.copy(path, folder)
