@@ -17,14 +17,14 @@ from PIL import Image
 from service.errors import Problem, error_of
 from service.job import State
 from tests.faults import crash
-from tests.line.world import ROOT, World, picture
+from tests.line.world import MANY_STEPS, PATIENCE, ROOT, World, picture
 from tests.media.drawing import clip
 from tests.workflows import OUTSIDE, SHIPPED
 
 #: The smallest render there is; what it shows is of no interest here.
 TINY = "width: 64\nheight: 64\nframes: 2\nsteps: 1\nseed: 1\n"
 KILLED = -9
-_LIFE_S = 29.0
+_LIFE_S = 29.0 * PATIENCE
 _FORK = multiprocessing.get_context("forkserver")
 # Every life would spend most of its time importing; a forked one has done so already.
 _FORK.set_forkserver_preload(["service.app", "service.comfy.client", "tests.faults.crash"])
@@ -76,13 +76,19 @@ KINDS: Mapping[str, Kind] = {
         {"text-to-video/cup.yaml": f"prompt: a cup\n{TINY}".encode()}, ("text-to-video/cup",), ("text-to-video/cup",)
     ),
     "shown": Kind(
-        {"text-to-video/cup.yaml": b"prompt: a cup\nwidth: 256\nheight: 256\nframes: 8\nsteps: 150\nseed: 1\n"},
+        {
+            "text-to-video/cup.yaml": b"prompt: a cup\nwidth: 256\nheight: 256\nframes: 8\nsteps: %d\nseed: 1\n"
+            % MANY_STEPS
+        },
         ("text-to-video/cup",),
         ("text-to-video/cup",),
         frames=((256, 256),) * 8,
     ),
     "long": Kind(
-        {"text-to-video/cup.yaml": b"prompt: a cup\nwidth: 768\nheight: 768\nframes: 64\nsteps: 150\nseed: 1\n"},
+        {
+            "text-to-video/cup.yaml": b"prompt: a cup\nwidth: 768\nheight: 768\nframes: 64\nsteps: %d\nseed: 1\n"
+            % MANY_STEPS
+        },
         ("text-to-video/cup",),
         ("text-to-video/cup",),
         frames=((768, 768),) * 64,

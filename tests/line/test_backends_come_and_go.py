@@ -15,10 +15,10 @@ from service.patience import Habits
 from tests.faults.proxy import Proxy
 from tests.line.test_control import server_queue
 from tests.line.test_servers_come_and_go import Server
-from tests.line.world import SMALL, World
+from tests.line.world import MANY_STEPS, SMALL, World
 
 CUP = f"prompt: a cup\n{SMALL}"
-LONG = "prompt: a harbour\nseed: 1\nwidth: 512\nheight: 512\nframes: 16\nsteps: 150\n"
+LONG = f"prompt: a harbour\nseed: 1\nwidth: 512\nheight: 512\nframes: 16\nsteps: {MANY_STEPS}\n"
 
 
 @pytest.fixture
@@ -68,7 +68,7 @@ def test_a_job_moves_away_from_a_server_that_refuses_for_long(
     monkeypatch.setattr(lane, "_REFUSED_MOVE_S", 1.0)
     with two(tmp_path, servers) as world:
         world.until(lambda: len(world.app.fleet.object_infos()) == 2, "both servers")
-        world.drop("text-to-video/cup.yaml", LONG.replace("150", "40"))
+        world.drop("text-to-video/cup.yaml", LONG.replace("steps: 150", "steps: 40"))
         here = until_rendering(world, "text-to-video/cup")
         away = dict(zip(("one", "two"), servers, strict=True))[here]
         away.refuse()
@@ -109,7 +109,10 @@ def test_what_an_earlier_life_left_at_a_server_that_is_dead_now_moves_or_is_canc
     with world:
         world.until(lambda: len(world.app.fleet.object_infos()) == 2, "both servers")
         for name in ("red", "blue"):
-            world.drop(f"text-to-video/{name}.yaml", LONG.replace("seed: 1", f"seed: {len(name)}").replace("150", "40"))
+            world.drop(
+                f"text-to-video/{name}.yaml",
+                LONG.replace("seed: 1", f"seed: {len(name)}").replace("steps: 150", "steps: 40"),
+            )
         at = {name: until_rendering(world, f"text-to-video/{name}") for name in ("red", "blue")}
     dead = dict(zip(("one", "two"), servers, strict=True))[at["red"]]
     dead.refuse()
@@ -144,7 +147,7 @@ def test_a_silent_server_keeps_its_job_until_it_moves_and_then_lets_go_of_it(
     world = two(tmp_path, servers)
     with world:
         world.until(lambda: len(world.app.fleet.object_infos()) == 2, "both servers")
-        world.drop("text-to-video/cup.yaml", LONG.replace("150", "30"))
+        world.drop("text-to-video/cup.yaml", LONG.replace("steps: 150", "steps: 30"))
         here = until_rendering(world, "text-to-video/cup")
         for each in world.app.lanes:
             each._habits = Habits(move_after_s=1.0)

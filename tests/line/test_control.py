@@ -19,12 +19,12 @@ from service.examiner import OpenNsfw
 from service.job import State
 from tests.faults.proxy import Proxy
 from tests.line.crashing import Scene
-from tests.line.world import SMALL, World
+from tests.line.world import MANY_STEPS, SMALL, World
 
 CUP = f"prompt: a cup\n{SMALL}"
 #: Long enough to be cancelled in its middle:
 #: many seconds even on a quick machine; no test waits for its end.
-LONG = "prompt: a harbour\nseed: 1\nwidth: 768\nheight: 768\nframes: 64\nsteps: 150\n"
+LONG = f"prompt: a harbour\nseed: 1\nwidth: 768\nheight: 768\nframes: 64\nsteps: {MANY_STEPS}\n"
 
 
 @pytest.fixture
