@@ -21,7 +21,7 @@ from tests.workflows import OUTSIDE, SHIPPED
 
 #: A true ComfyUI without a GPU takes its time for what the preview engine draws at once.
 PATIENCE = 20 if "COMFY_URL" in os.environ else 1
-#: Steps of a render that lasts long enough to be stopped in its middle; a ComfyUI without a GPU needs a second for each.
+#: Steps of a render that lasts long enough to be stopped in its middle; without a GPU each takes a second.
 MANY_STEPS = 20 if "COMFY_URL" in os.environ else 150
 ROOT = Path(__file__).resolve().parents[2]
 #: The smallest job that the shipped workflow takes: it renders in a fraction of a second.
