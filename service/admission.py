@@ -52,6 +52,7 @@ class Admission:
         new_prompt_id: Callable[[], str],
         draw_seed: Callable[[], int],
     ) -> None:
+        self._library = library
         self._reading = reading
         self._register = register
         self._store = register.store
@@ -186,7 +187,7 @@ class Admission:
             raise Rejected(Problem(**claim.record["problem"]))
         readings = self._reading.read(claim)
         self._remember(claim, readings, job)
-        cells = cells_of(self._binding.preferred(readings), claim.record["seed"])
+        cells = cells_of(self._binding.preferred(readings), claim.record["seed"], self._library.wildcards)
         examined: dict[tuple[str, MediaKind], Input] = {
             key: self._examination.examine(claim, role, key[0], key[1], label)
             for key, (role, label) in labels_of(cells).items()

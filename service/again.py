@@ -7,16 +7,18 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from service.alternatives import escaped
 from service.errors import Problem, Rejected
 from service.job import State
 from service.job_fields import ROLES, JobSettings
 from service.jobfile import JobFile, draft
+from service.matrix import PROMPTS
 from service.plain_text import MAX_BYTES
 
 #: What a status or a recipe may tell of a job; a name and a priority belong to the earlier one, and consent is never
 #: taken from a file that anybody can write: the database knows whether it was given.
 _TAKEN = frozenset(JobSettings.model_fields) - {
-    *ROLES, "preset", "count", "priority", "output", "rerun", "workflow", "consent",
+    *ROLES, "preset", "count", "priority", "output", "rerun", "workflow", "consent", "matrix",
 }  # fmt: skip
 _DROP_A_JOB = "Drop a job file instead."
 
@@ -93,6 +95,10 @@ def _job(told: Mapping[str, Any]) -> JobFile:
     for name in ("seed", "workflow"):
         if told.get(name) is not None:
             settings[name] = told[name]
+    for name in PROMPTS:
+        if isinstance(settings.get(name), str):
+            # What was rendered is what its alternatives had become: they are not chosen again.
+            settings[name] = escaped(settings[name])
     output = told["settings"].get("output")
     if isinstance(output, dict) and output.get("metadata") == "minimal":
         # Who kept it out of the first result doesn't want it in the second.

@@ -72,7 +72,7 @@ class Binding:
             except Rejected as refused:
                 problems += [(cell, problem) for problem in refused.problems]
         if problems:
-            raise Rejected(*told_of(problems, several=cells[-1].reading.number > 0))
+            raise Rejected(*told_of(problems, several=_several(cells)))
         return made
 
     def _bind(
@@ -109,6 +109,12 @@ class Binding:
             why_chosen(reading.why, able),
             agreed,
         )
+
+
+def _several(cells: Sequence[Cell]) -> bool:
+    """Whether the file holds more than one job as it is written."""
+    reading = cells[-1].reading
+    return reading.job.written_as(reading.number) > 0
 
 
 def _unresolved(cell: Cell) -> dict[str, Any]:

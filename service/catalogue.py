@@ -10,6 +10,7 @@ from typing import Any
 
 from service.errors import Problem
 from service.job import MediaKind
+from service.jobs_in_file import MAX_JOBS
 from service.presets import Preset
 from service.workflow import Workflow
 
@@ -27,6 +28,10 @@ class Library:
     #: What config.yaml says where a manifest is silent.
     defaults: Mapping[str, Any] = field(default_factory=dict)
     presets: Mapping[str, Preset] = field(default_factory=dict)
+    #: The wordings of each wildcard.
+    wildcards: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    #: How many jobs one drop may ask for.
+    max_cells: int = MAX_JOBS
     #: Where to get model files, by "folder/name".
     sources: Mapping[str, str] = field(default_factory=dict)
     #: Files that could not be taken, by name, and why; a workflow among them is as it was before.

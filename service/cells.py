@@ -9,14 +9,17 @@ from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Any
 
-from service.errors import Problem
+from service.alternatives import Dice, Wildcards, picked
+from service.errors import Problem, Rejected
 from service.job import MediaKind
 from service.jobfile import SEED_MAX, JobSettings, expand
+from service.matrix import PROMPTS
 from service.naming import clean, nth, numbered
 from service.reading import Reading
 
 #: More reasons than this aren't shown: a batch that is wrong in one way is often wrong in each of its jobs.
 MAX_PROBLEMS = 50
+_NONE: Wildcards = {}
 
 
 @dataclass(frozen=True)
@@ -33,14 +36,16 @@ class Cell:
     is_seed_given: bool
 
 
-def cells_of(readings: Sequence[Reading], drawn: int) -> tuple[Cell, ...]:
+def cells_of(readings: Sequence[Reading], drawn: int, wildcards: Wildcards = _NONE) -> tuple[Cell, ...]:
     """
     Return the single jobs of a drop; `drawn` is a random seed from which each job that has none gets its own.
 
-    Take k of a count has seed + k - 1. The same drawn seed gives the same cells: it is all that must be remembered.
+    Take k of a count has seed + k - 1; the jobs of one matrix have the same seed, so that they can be compared. Of the
+    alternatives and wildcards in a prompt each cell's seed picks one. The same drawn seed gives the same cells: it is
+    all that must be remembered. Raises Rejected where a prompt can't become one.
     """
-    found = chain.from_iterable(_takes(reading, number, drawn) for number, reading in enumerate(readings))
-    return tuple(replace(cell, number=number) for number, cell in enumerate(found, start=1))
+    found = chain.from_iterable(_takes(reading, drawn) for reading in readings)
+    return tuple(replace(_worded(cell, wildcards), number=number) for number, cell in enumerate(found, start=1))
 
 
 def count_of(readings: Iterable[Reading]) -> int:
@@ -48,12 +53,27 @@ def count_of(readings: Iterable[Reading]) -> int:
     return sum(reading.settings.count or 1 for reading in readings)
 
 
-def _takes(reading: Reading, number: int, drawn: int) -> Iterator[Cell]:
+def _takes(reading: Reading, drawn: int) -> Iterator[Cell]:
     given = reading.settings.seed
-    seed = given if given is not None else seed_of(drawn, number)
+    seed = given if given is not None else seed_of(drawn, reading.job.written_as(reading.number))
     for take in expand(reading.settings.model_copy(update={"seed": seed})):
         assert take.seed is not None
         yield Cell(0, reading, take, take.seed, given is not None)
+
+
+def _worded(cell: Cell, wildcards: Wildcards) -> Cell:
+    """Return a cell whose prompts have no alternatives any more."""
+    changed = {}
+    for name in PROMPTS:
+        text = getattr(cell.settings, name)
+        if text is None:
+            continue
+        try:
+            changed[name] = picked(text, Dice(cell.seed, name), wildcards)
+        except Rejected as refusal:
+            told = (replace(each, title=each.title.replace("{field}", name), field=name) for each in refusal.problems)
+            raise Rejected(*cell.reading.job.placed(told, cell.reading.number)) from None
+    return replace(cell, settings=cell.settings.model_copy(update=changed)) if changed else cell
 
 
 def seed_of(drawn: int, number: int) -> int:
@@ -118,7 +138,8 @@ def told_of(problems: Iterable[tuple[Cell, Problem]], *, several: bool) -> tuple
     told: dict[Problem, None] = {}
     for cell, problem in problems:
         (placed,) = cell.reading.job.placed([problem], cell.reading.number)
-        told[replace(placed, title=f"Job {cell.reading.number + 1}: {placed.title}") if several else placed] = None
+        written = cell.reading.job.written_as(cell.reading.number) + 1
+        told[replace(placed, title=f"Job {written}: {placed.title}") if several else placed] = None
     return tuple(told)[:MAX_PROBLEMS]
 
 

@@ -176,6 +176,13 @@ class Config(Declared):
         description="auto: the embedded engine (it needs no GPU) if no backend is set; embedded: always; off: never.",
         examples=["auto"],
     )
+    max_cells: int = Field(
+        1000,
+        ge=1,
+        le=10_000,
+        description="How many jobs one drop may ask for: its jobs, matrix and count together.",
+        examples=[1000],
+    )
     tasks: Annotated[dict[Slug, tuple[Slug, ...]], AfterValidator(_check_tasks)] = Field(
         {task: names for task, names in TASKS.items() if names},
         description="The workflows of each task folder, in the order in which they are tried.",
@@ -236,7 +243,7 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
     "Sliders": ("age_slider_default", "age_slider_range", "body_slider_default", "body_slider_range"),
     "Folders": ("inbox_dir", "state_dir", "workflows_dir", "models_dir", "media_roots"),
     "Watching the inbox": ("watch",),
-    "Rendering": ("backends", "engine", "tasks"),
+    "Rendering": ("backends", "engine", "max_cells", "tasks"),
 }
 
 FOLDERS = ("inbox_dir", "output_dir", "state_dir", "temp_dir", "workflows_dir", "models_dir")

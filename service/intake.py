@@ -69,7 +69,7 @@ class Intake:
         self._monotonic = monotonic
         self._disk = Disk()
         self._stillness = Stillness(inbox, config.watch)
-        self._texts = Texts(inbox)
+        self._texts = Texts(inbox, library.max_cells)
         self._listing = Listing(inbox, library.tasks)
         self._pairing = Pairing(self._listing, library.tasks, library.prompted, library.presets)
         self._lookup = Lookup(inbox, [Path(root) for root in config.media_roots])

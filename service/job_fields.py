@@ -8,7 +8,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_validator
 
-from service.declaration import Declared, mistake, not_built
+from service import alternatives
+from service.declaration import Declared, Slug, mistake
+from service.errors import Rejected
 
 SEED_MAX = 2**53 - 1
 PROMPT_MAX = 10_000
@@ -18,9 +20,6 @@ PRIORITIES: Mapping[str, int] = {"low": -50, "normal": 0, "high": 50}
 
 #: Fields of the job file whose parts aren't built yet, and what to do meanwhile.
 UNBUILT: Mapping[str, str] = {
-    "loras": "Leave it out.",
-    "sliders": "Leave it out.",
-    "matrix": "Leave it out and write each combination under jobs.",
     "start_at": "Leave it out and drop the file when it shall run.",
     "every": "Leave it out and drop the file each time.",
     "output.format": "Leave it out; the result is an MP4.",
@@ -60,7 +59,6 @@ SYNONYMS: Mapping[str, str] = {
     "filename": "output.name",
 }
 
-_WILDCARD = re.compile(r"(?<!\w)__[^\W_][\w/-]*?__(?!\w)")
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 _ENDING = re.compile(r".+\.(mp4|webm|mov|gif|webp|png|jpe?g|mkv|avi)", re.IGNORECASE)
 #: What file systems take as one name.
@@ -69,24 +67,12 @@ _PART_BYTES = 255
 
 def _check_prompt(text: str) -> str:
     _check_text(text)
-    if _has_alternatives(text):
-        raise not_built("{field} with alternatives {a|b}", "Write one of them, or each under jobs.")
-    if (found := _WILDCARD.search(text)) is not None:
-        raise not_built(f"{{field}} with a wildcard ({found[0]})", "Write the words themselves.")
+    try:
+        alternatives.parse(text)
+    except Rejected as refusal:
+        (problem,) = refusal.problems
+        raise mistake(problem.code, problem.title, problem.fix) from None
     return text
-
-
-def _has_alternatives(text: str) -> bool:
-    """Say whether a | stands inside braces that are closed."""
-    open_braces: list[bool] = []
-    for letter in text:
-        if letter == "{":
-            open_braces.append(False)
-        elif letter == "|" and open_braces:
-            open_braces[-1] = True
-        elif letter == "}" and open_braces and open_braces.pop():
-            return True
-    return False
 
 
 def _check_text(text: str) -> str:
@@ -158,6 +144,26 @@ Priority = Annotated[
 ]
 
 
+Weight = Annotated[float, Field(ge=-10, le=10)]
+SliderValue = Annotated[float, Field(ge=-1, le=1)]
+#: What a workflow's switch can be called.
+SwitchName = Slug
+
+
+class LoraWish(Declared):
+    """A LoRA that a job asks for."""
+
+    name: Name = Field(description="Its file name, as ComfyUI lists it.", examples=["film_grain.safetensors"])
+    weight: Weight = Field(1.0, description="How strong it is; below 0 it works the other way round.", examples=[0.7])
+
+
+class Sliders(Declared):
+    """How far a job moves each slider from the middle."""
+
+    age: SliderValue | None = Field(None, description="Older above 0, younger below.", examples=[0.3])
+    body: SliderValue | None = Field(None, description="More above 0, less below.", examples=[-0.2])
+
+
 class Output(Declared):
     """How the result is called and what is written into it."""
 
@@ -217,6 +223,22 @@ class JobSettings(Declared):
         description="The VAE's file name, as ComfyUI lists it.",
         examples=["vae-ft-mse-840000-ema-pruned.safetensors"],
     )
+    loras: Annotated[tuple[LoraWish, ...], Field(max_length=16)] | None = Field(
+        None,
+        description="LoRAs to put onto the model, each with its weight.",
+        examples=[[{"name": "film_grain.safetensors", "weight": 0.7}]],
+    )
+    sliders: Sliders | None = Field(
+        None, description="Age and body, each from -1.0 to 1.0; 0 changes nothing.", examples=[{"age": 0.3}]
+    )
+    switches: dict[SwitchName, bool] | None = Field(
+        None, description="Parts of the workflow to turn on or off.", examples=[{"restore": False}]
+    )
+    matrix: dict[str, tuple[Any, ...]] | None = Field(
+        None,
+        description="Several values for some fields: every combination becomes a job.",
+        examples=[{"cfg": [6, 7.5], "sampler": ["euler", "dpmpp_2m"]}],
+    )
     count: int | None = Field(None, ge=1, le=1000, description="So many takes; take k gets seed + k - 1.", examples=[4])
     priority: Priority | None = Field(
         None, description="low, normal, high, or -100 to 100: higher ones come first.", examples=["high"]
@@ -253,3 +275,15 @@ class JobSettings(Declared):
         """Return the files that the job names itself, by role."""
         named = {role: getattr(self, role) for role in ROLES}
         return {role: name for role, name in named.items() if name is not None}
+
+
+#: The fields that may have several values in a matrix, and those of which a part may, as in sliders.age.
+MATRIX_FIELDS = (
+    "prompt", "negative_prompt", "preset", *ROLES, "workflow", "seed", "width", "height", "frames", "seconds", "fps",
+    "steps", "cfg", "sampler", "scheduler", "checkpoint", "vae", "loras",
+)  # fmt: skip
+MATRIX_PARTS: Mapping[str, tuple[str, ...]] = {
+    "sliders": tuple(Sliders.model_fields),
+    "switches": (),
+    "output": tuple(name for name in Output.model_fields if name != "name"),
+}

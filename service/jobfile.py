@@ -10,6 +10,7 @@ from service.declaration import in_order, json_plain, nearest
 from service.errors import Problem, Rejected
 from service.job_fields import BOTH_LENGTHS, PROMPT_MAX, SEED_MAX, SYNONYMS, UNBUILT, JobSettings, Output
 from service.jobs_in_file import MAX_JOBS, jobs_of
+from service.matrix import PROMPTS, as_prompt
 from service.plain_text import decode as decode_text
 from service.strict_yaml import MAX_PROBLEMS, Document, Node, read_all
 from service.strict_yaml import read as read_yaml
@@ -35,11 +36,17 @@ class JobFile:
     starts: tuple[Place, ...]
     #: Whether nobody wrote it: it is what a status file or a result of ours tells of an earlier job.
     again: bool = False
+    #: For each job, which of the jobs written (counted from 0) it comes from; empty where each is one of its own.
+    written: tuple[int, ...] = ()
 
     @property
     def settings(self) -> JobSettings:
         """The settings of the first job, which is mostly the only one."""
         return self.jobs[0]
+
+    def written_as(self, number: int) -> int:
+        """Return which of the jobs written a job comes from, both counted from 0: a matrix makes several of one."""
+        return self.written[number] if self.written else number
 
     def place(self, name: str, number: int = 0) -> Place:
         """Return line and column of a job's field; of the job's beginning where it isn't written."""
@@ -76,21 +83,24 @@ def parse(data: bytes) -> JobFile:
     return read_so_far.file
 
 
-def draft(data: bytes) -> Draft:
-    """Read a job file as far as it goes; raise Rejected where nothing of it can be read."""
+def draft(data: bytes, most: int = MAX_JOBS) -> Draft:
+    """Read a job file of at most so many jobs as far as it goes; raise Rejected where nothing of it can be read."""
     documents = read_all(data)
-    jobs, wrong = jobs_of(documents)
+    jobs, wrong = jobs_of(documents, most)
     problems = [*(problem for document in documents for problem in document.problems), *wrong]
     settings: list[JobSettings] = []
     broken: list[frozenset[str]] = []
     roots: list[Node] = []
+    written: list[int] = []
     for job in jobs:
-        made, found, bad = _read_one(job)
+        made, found, bad = _read_one(job.document)
         settings.append(made)
         broken.append(bad)
-        roots.append(job.root)
-        # What is wrong with a shared field is wrong in every job, and said once.
-        problems = list(dict.fromkeys((*problems, *found)))
+        roots.append(job.document.root)
+        written.append(job.written)
+        if found or job.problems:
+            # What is wrong with a shared field is wrong in every job, and said once.
+            problems = list(dict.fromkeys((*problems, *job.problems, *found)))
         if len(problems) >= MAX_PROBLEMS:
             break
     problems = list(in_order(problems)[:MAX_PROBLEMS])
@@ -98,7 +108,8 @@ def draft(data: bytes) -> Draft:
         raise Rejected(*problems)
     places = tuple(map(_places, roots))
     starts = tuple((root.line, root.column) for root in roots)
-    return Draft(JobFile(tuple(settings), places, starts), tuple(problems), tuple(broken))
+    file = JobFile(tuple(settings), places, starts, written=tuple(written))
+    return Draft(file, tuple(problems), tuple(broken))
 
 
 def from_text(text: str | bytes) -> JobFile:
@@ -166,14 +177,14 @@ def _seed(first: int | None, take: int) -> int | None:
 
 
 def _places(root: Node) -> dict[str, Place]:
-    output = root.fields.get("output")
-    inner = output.keys if output is not None else {}
-    return {**root.keys, **{f"output.{name}": place for name, place in inner.items()}}
+    parts = ((name, root.fields[name].keys) for name in ("output", "sliders", "switches") if name in root.fields)
+    return {**root.keys, **{f"{name}.{inner}": place for name, keys in parts for inner, place in keys.items()}}
 
 
 def _read_one(job: Document) -> tuple[JobSettings, tuple[Problem, ...], frozenset[str]]:
-    for name in ("prompt", "negative_prompt"):
-        _braces_are_text(job, name)
+    for name in PROMPTS:
+        if name in job.root.fields:
+            job.root.fields[name] = as_prompt(job, job.root.fields[name])
     made, problems, bad = read_partly(JobSettings, job, UNBUILT, SYNONYMS)
     problems = (*problems, *_cut_texts(job), *_both_lengths(job, problems))
     # Who writes "promt" is told that, and not that the prompt is missing.
@@ -189,13 +200,6 @@ def _both_lengths(document: Document, found: Iterable[Problem]) -> Iterable[Prob
     keys = document.root.keys
     if "frames" in keys and "seconds" in keys and all(problem.code != "conflict" for problem in found):
         yield Problem("conflict", BOTH_LENGTHS["title"], BOTH_LENGTHS["fix"], field="seconds").at(*keys["seconds"])
-
-
-def _braces_are_text(document: Document, name: str) -> None:
-    """{dawn|dusk} without quotes is YAML's way to write fields, but never what the author of a prompt meant."""
-    node = document.root.fields.get(name)
-    if node is not None and node.kind == "fields" and not node.block and "|" in document.source(node):
-        document.root.fields[name] = replace(node, kind="text", text=document.source(node))
 
 
 def _cut_texts(document: Document) -> Iterable[Problem]:

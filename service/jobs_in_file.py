@@ -1,18 +1,23 @@
-"""One file, several jobs: YAML documents and `jobs:` with shared fields above it become one tree for each job."""
+"""One file, several jobs: YAML documents, `jobs:` below shared fields, and matrices become one tree for each job."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from itertools import islice
 
 from service.errors import Problem
+from service.matrix import matrix_of, named_in, without
 from service.strict_yaml import Document, Node, empty
 from service.yaml_slips import quote
 
-#: What one file may ask for, its takes counted.
+#: What one file may ask for where config.yaml says nothing else, its takes and combinations counted.
 MAX_JOBS = 1000
+_UNCOUNTED = 10**12
 
 _LENGTHS = frozenset({"frames", "seconds"})
+#: Fields of which each part counts by itself.
+_BY_PARTS = ("output", "sliders", "switches", "matrix")
 
 
 @dataclass(frozen=True)
@@ -26,18 +31,34 @@ class _Entry:
     def filled(self) -> Document:
         return Document(self.text, _merged(self.shared, self.own) if self.shared else self.own, [])
 
-    def takes(self) -> int:
-        """How many takes it asks for; a count that is wrong is said elsewhere."""
+    def cells(self) -> int:
+        """How many takes it asks for, combinations counted; a count that is wrong is said elsewhere."""
         node = self.own.fields.get("count") or (self.shared and self.shared.fields.get("count"))
         takes = node.value() if node and node.kind == "whole" else 1
-        return int(takes) if 1 <= takes <= MAX_JOBS else 1
+        takes = int(takes) if 1 <= takes <= MAX_JOBS else 1
+        # Of the shared fields only the matrix: filling in thousands for each of thousands of jobs would be a bomb.
+        above = _only_matrix(self.shared) if self.shared else None
+        if "matrix" not in self.own.fields and not (above and above.fields):
+            return takes
+        return takes * matrix_of(_Entry(self.text, self.own, above).filled()).count()
 
 
-def jobs_of(documents: Iterable[Document]) -> tuple[Iterator[Document], tuple[Problem, ...]]:
+@dataclass(frozen=True)
+class Asked:
+    """One job that a file asks for: as a document of its own, and which of the jobs written it comes from."""
+
+    document: Document
+    #: Counted from 0; jobs of one matrix have the same.
+    written: int
+    #: What is wrong with its matrix.
+    problems: tuple[Problem, ...] = ()
+
+
+def jobs_of(documents: Iterable[Document], most: int = MAX_JOBS) -> tuple[Iterator[Asked], tuple[Problem, ...]]:
     """
     Return each job of a file as a document of its own, its shared fields filled in, and what is wrong with the lists.
 
-    Documents that say nothing are passed over, unless none says anything. At most MAX_JOBS jobs come, each made when
+    Documents that say nothing are passed over, unless none says anything. At most `most` jobs come, each made when
     it is asked for: a thousand jobs below a thousand fields that don't exist would be a bomb.
     """
     entries: list[_Entry] = []
@@ -49,8 +70,16 @@ def jobs_of(documents: Iterable[Document]) -> tuple[Iterator[Document], tuple[Pr
         problems += wrong
     if not said:
         problems.append(empty())
-    problems += _too_many(entries)
-    return (entry.filled() for entry in entries[:MAX_JOBS]), tuple(problems)
+    problems += _too_many(entries, most)
+    return islice(_each(entries, most), most), tuple(problems)
+
+
+def _each(entries: Iterable[_Entry], most: int) -> Iterator[Asked]:
+    for number, entry in enumerate(entries):
+        job = entry.filled()
+        matrix = matrix_of(job)
+        for made in matrix.fill(job, most):
+            yield Asked(made, number, matrix.problems)
 
 
 def _of_document(document: Document) -> tuple[list[_Entry], list[Problem]]:
@@ -82,16 +111,29 @@ def _of_document(document: Document) -> tuple[list[_Entry], list[Problem]]:
 
 def _without(node: Node, names: set[str]) -> Node:
     fields = {name: value for name, value in node.fields.items() if name not in names}
-    return replace(node, fields=fields, keys={name: node.keys[name] for name in fields})
+    return replace(node, fields=fields, keys={name: node.keys[name] for name in fields if name in node.keys})
+
+
+def _only_matrix(node: Node) -> Node:
+    found = node.fields.get("matrix")
+    if found is None:
+        return replace(node, fields={}, keys={})
+    return replace(node, fields={"matrix": found}, keys={"matrix": node.keys["matrix"]})
 
 
 def _merged(shared: Node, job: Node) -> Node:
-    """Fill a job up with the shared fields: its own win, a length wins over the other length, output part by part."""
+    """Fill a job up with the shared fields: its own win, a length wins over the other, output and such part by part."""
     outer = _without(shared, {*_LENGTHS}) if _LENGTHS & set(job.fields) else shared
+    if (matrix := job.fields.get("matrix")) is not None:
+        outer = _without(outer, {*named_in(matrix)})
+    if (matrix := outer.fields.get("matrix")) is not None and matrix.kind == "fields":
+        left = without(matrix, job)
+        outer = replace(outer, fields={**outer.fields, "matrix": left}) if left.fields else _without(outer, {"matrix"})
     fields = {**outer.fields, **job.fields}
-    pair = outer.fields.get("output"), job.fields.get("output")
-    if pair[0] is not None and pair[1] is not None and {pair[0].kind, pair[1].kind} == {"fields"}:
-        fields["output"] = _merged(pair[0], pair[1])
+    for name in _BY_PARTS:
+        pair = outer.fields.get(name), job.fields.get(name)
+        if pair[0] is not None and pair[1] is not None and {pair[0].kind, pair[1].kind} == {"fields"}:
+            fields[name] = _merged(pair[0], pair[1])
     return replace(job, fields=fields, keys={**outer.keys, **job.keys})
 
 
@@ -117,11 +159,13 @@ def _no_job(item: Node, number: int) -> Problem:
     return Problem("not_fields", f"Entry {number} of jobs is no job.", fix, field="jobs").at(item.line, item.column)
 
 
-def _too_many(entries: list[_Entry]) -> Iterator[Problem]:
+def _too_many(entries: list[_Entry], most: int) -> Iterator[Problem]:
     total, over = 0, None
     for entry in entries:
-        total += entry.takes()
-        over = entry.own if over is None and total > MAX_JOBS else over
+        total += entry.cells()
+        over = entry.own if over is None and total > most else over
     if over is not None:
-        title = f"The file asks for {total:,} jobs, and one file may ask for {MAX_JOBS:,}."
-        yield Problem("too_many_jobs", title, "Drop several files.").at(over.line, over.column)
+        asked = f"{total:,}" if total < _UNCOUNTED else "countless"
+        title = f"The file asks for {asked} jobs, and one file may ask for {most:,}."
+        fix = "Ask for fewer, or divide them among several files."
+        yield Problem("too_many_jobs", title, fix).at(over.line, over.column)

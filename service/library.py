@@ -6,11 +6,12 @@ import logging
 from collections.abc import Mapping
 from pathlib import Path
 
-from service import drafted, model_list, presets, workflow
+from service import drafted, model_list, presets, wildcards, workflow
 from service.catalogue import Library
 from service.config import Config
 from service.disk import Disk
 from service.errors import Problem, Rejected
+from service.plain_text import MAX_BYTES
 from service.presets import Preset
 from service.workflow import Workflow
 
@@ -26,9 +27,17 @@ def load(config: Config, before: Library | None = None) -> Library:
     reading = _Shelves(config.workflows_dir, before)
     found = reading.workflows()
     tasks = config.task_lists({name: each.task for name, each in found.items()})
-    shown = reading.presets()
-    sources = reading.sources(config.models_dir / "models.yaml")
-    return Library(found, tasks, config.workflow_defaults(), shown, sources, reading.broken, reading.drafts)
+    return Library(
+        found,
+        tasks,
+        config.workflow_defaults(),
+        presets=reading.presets(),
+        wildcards=reading.wildcards(),
+        max_cells=config.max_cells,
+        sources=reading.sources(config.models_dir / "models.yaml"),
+        broken=reading.broken,
+        drafts=reading.drafts,
+    )
 
 
 def write_drafts(folder: Path, drafts: Mapping[str, str]) -> None:
@@ -100,6 +109,29 @@ class _Shelves:
             if file.stem not in found and self._before is not None and file.stem in self._before.presets:
                 found[file.stem] = self._before.presets[file.stem]
         return found
+
+    def wildcards(self) -> dict[str, tuple[str, ...]]:
+        """Return the wordings of each wildcard."""
+        found: dict[str, tuple[str, ...]] = {}
+        left = wildcards.MAX_BYTES
+        for file in sorted((self._folder / "wildcards").glob("*.txt"))[: wildcards.MAX_FILES]:
+            if file.name.startswith("."):
+                continue
+            try:
+                with file.open("rb") as opened:
+                    data = opened.read(min(left, MAX_BYTES) + 1)
+                left = max(0, left - len(data))
+                found[file.stem] = wildcards.parse(file.stem, data)
+            except Rejected as broken:
+                self._name(f"wildcards/{file.name}", broken)
+            except OSError as trouble:
+                self._name(f"wildcards/{file.name}", _unreadable(trouble))
+            if file.stem not in found and self._before is not None and file.stem in self._before.wildcards:
+                found[file.stem] = self._before.wildcards[file.stem]
+        sound, wrong = wildcards.sound(found)
+        for name, problems in wrong.items():
+            self._name(f"wildcards/{name}.txt", Rejected(*problems))
+        return sound
 
     def sources(self, file: Path) -> dict[str, str]:
         """Return where to get each model; without the list nobody is told."""

@@ -6,16 +6,19 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from itertools import chain
 
 from service import again, jobfile
 from service.catalogue import Library
 from service.declaration import in_order
 from service.errors import Problem, Rejected
 from service.job import MediaKind
-from service.jobfile import Draft, JobFile, JobSettings, named_files
+from service.jobfile import MAX_JOBS, Draft, JobFile, JobSettings, named_files
+from service.matrix import PROMPTS
 from service.presets import Preset, preset_of
 from service.roles import Cast, Dropped, Missing, cast
 from service.strict_yaml import MAX_PROBLEMS
+from service.wildcards import unknown
 from service.workflow import Workflow, check, choose
 
 __all__ = ["Dropped", "Library", "Missing", "Reading", "named_files", "parse", "read"]
@@ -45,9 +48,9 @@ class Reading:
     others: tuple[Reading, ...] = ()
 
 
-def parse(kind: str, text: bytes | None) -> JobFile:
-    """Return the jobs that a drop's own text is; raises Rejected."""
-    made = _draft(kind, text)
+def parse(kind: str, text: bytes | None, most: int = MAX_JOBS) -> JobFile:
+    """Return the jobs, at most so many, that a drop's own text is; raises Rejected."""
+    made = _draft(kind, text, most)
     if made.problems:
         raise Rejected(*made.problems)
     return made.file
@@ -62,7 +65,11 @@ def read(dropped: Dropped, library: Library, job: JobFile | None = None) -> tupl
     library = library.now()
     if dropped.kind == "again":
         dropped = replace(dropped, media=_taken(dropped, library))
-    draft = Draft(job, (), (frozenset(),) * len(job.jobs)) if job is not None else _draft(dropped.kind, dropped.text)
+    draft = (
+        Draft(job, (), (frozenset(),) * len(job.jobs))
+        if job is not None
+        else _draft(dropped.kind, dropped.text, library.max_cells)
+    )
     readings: list[Reading] = []
     problems: list[Problem] = []
     missing: Missing | None = None
@@ -93,17 +100,17 @@ def _taken(dropped: Dropped, library: Library) -> tuple[str, ...]:
     return tuple(file for file in dropped.media if kinds.intersection(dropped.kinds(file)))
 
 
-def _draft(kind: str, text: bytes | None) -> Draft:
+def _draft(kind: str, text: bytes | None, most: int) -> Draft:
     # A drop is read when it is looked at, and once more from the bytes that were claimed: mostly the same ones.
-    return (_read_lately if text is not None and len(text) <= _SHORT_BYTES else _read_anew)(kind, text)
+    return (_read_lately if text is not None and len(text) <= _SHORT_BYTES else _read_anew)(kind, text, most)
 
 
 @lru_cache(maxsize=256)
-def _read_lately(kind: str, text: bytes | None) -> Draft:
-    return _read_anew(kind, text)
+def _read_lately(kind: str, text: bytes | None, most: int) -> Draft:
+    return _read_anew(kind, text, most)
 
 
-def _read_anew(kind: str, text: bytes | None) -> Draft:
+def _read_anew(kind: str, text: bytes | None, most: int) -> Draft:
     if kind == "media":
         return Draft(jobfile.without_file())
     if text is None:
@@ -113,7 +120,7 @@ def _read_anew(kind: str, text: bytes | None) -> Draft:
         return Draft(again.jobfile_of_status(text))
     if kind == "text":
         return Draft(jobfile.from_text(text))
-    return jobfile.draft(text)
+    return jobfile.draft(text, most)
 
 
 @dataclass(frozen=True)
@@ -202,8 +209,9 @@ class _Reader:
 
     def _by(self, trial: _Trial, flows: Sequence[Workflow], preset: Preset | None, why: str | None = None) -> Reading:
         settings, left_out, problems = self._settled(trial.flow, preset)
-        if problems:
-            raise Rejected(*problems)
+        missing = (unknown(getattr(settings, name) or "", self.library.wildcards, name) for name in PROMPTS)
+        if wrong := (*problems, *chain.from_iterable(missing)):
+            raise Rejected(*wrong)
         name = preset.name if preset is not None else None
         why = why or self._why(trial.flow, flows)
         return Reading(self.file, self.number, settings, name, trial.flow, why, trial.cast.roles, left_out)

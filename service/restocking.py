@@ -24,7 +24,8 @@ class Restocking:
     def __init__(self, config: Config, changed: Callable[[], None]) -> None:
         self._config = config
         self._changed = changed
-        self._folders = (config.workflows_dir, config.workflows_dir / "presets")
+        folder = config.workflows_dir
+        self._folders = (folder, folder / "presets", folder / "wildcards")
         self._unwritten: OSError | None = None
         self._taken = self._shown()
         self._seen = self._taken
@@ -88,7 +89,7 @@ class Restocking:
         for folder in self._folders:
             with suppress(OSError), os.scandir(folder) as entries:
                 for entry in entries:
-                    if Path(entry.name).suffix in (".json", ".yaml") and not entry.name.startswith("."):
+                    if Path(entry.name).suffix in (".json", ".yaml", ".txt") and not entry.name.startswith("."):
                         facts = entry.stat()
                         found[entry.path] = (facts.st_mtime_ns, facts.st_size, facts.st_ino)
         return found

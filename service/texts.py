@@ -28,8 +28,9 @@ class _Read:
 class Texts:
     """The jobs of one inbox's waiting files, by path and facts."""
 
-    def __init__(self, inbox: Path) -> None:
+    def __init__(self, inbox: Path, max_cells: int) -> None:
         self._inbox = inbox
+        self._max_cells = max_cells
         self._read: dict[str, _Read] = {}
 
     def forget(self, path: str) -> None:
@@ -66,7 +67,7 @@ class Texts:
 
     def _parse(self, candidate: Candidate, text: bytes) -> JobFile | tuple[Problem, ...]:
         try:
-            return parse(word_of(candidate), text)
+            return parse(word_of(candidate), text, self._max_cells)
         except Rejected as refusal:
             return refusal.problems
 

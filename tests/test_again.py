@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.again import jobfile_of_recipe, jobfile_of_status
+from service.alternatives import Dice, picked
 from service.errors import Rejected
 from service.job import Job, State
 from service.status import document
@@ -79,6 +80,11 @@ def test_keys_that_nobody_knows_are_ignored_and_a_graph_is_never_taken():
     assert told == EXPECTED
 
 
+def test_a_prompt_that_was_rendered_is_not_chosen_anew():
+    (told,) = jobfile_of_status(json.dumps(status(settings={"prompt": "{a|b} __c__"})).encode()).jobs
+    assert picked(told.prompt, Dice(1, "prompt"), {}) == "{a|b} __c__"
+
+
 @pytest.mark.parametrize(
     ("changed", "field"),
     [
@@ -86,7 +92,6 @@ def test_keys_that_nobody_knows_are_ignored_and_a_graph_is_never_taken():
         ({"seed": 2**60}, "seed"),
         ({"settings": {"prompt": ["a"]}}, "prompt"),
         ({"settings": {"prompt": "a\u0007"}}, "prompt"),
-        ({"settings": {"prompt": "{a|b}"}}, "prompt"),
         ({"settings": {"steps": 1e30}}, "steps"),
         ({"settings": {"cfg": float("nan")}}, "cfg"),
         ({"inputs": [{"role": "image", "file": "../../etc/passwd"}]}, "image"),

@@ -15,8 +15,8 @@ OUTPUTS_OF_THE_SPEC = ["name", "format", "codec", "crf", "fps", "audio", "metada
 FIELDS_OF_THE_SPEC = [
     "workflow", "preset", "prompt", "negative_prompt", "image", "source", "target", "reference", "seed", "width",
     "height", "frames", "seconds", "fps", "steps", "cfg", "sampler", "scheduler", "checkpoint", "vae", "loras",
-    "sliders", "count", "matrix", "priority", "start_at", "every", "output", "consent", "notify", "rerun", "shrink",
-    "jobs",
+    "sliders", "switches", "count", "matrix", "priority", "start_at", "every", "output", "consent", "notify",
+    "rerun", "shrink", "jobs",
 ]  # fmt: skip
 
 
@@ -108,7 +108,7 @@ def test_every_mistake_is_named_at_once_in_the_order_of_the_file():
         ('prompt: "a\\u0007b"', "control_character", 9, "Delete it."),
         ("negativ-prompt: a", "unknown_field", 1, "Did you mean negative_prompt?"),
         ("Frame: 3", "unknown_field", 1, "Did you mean frames?"),
-        ("slider: {age: 1}", "unknown_field", 1, "Did you mean sliders? It is not built yet."),
+        ("slider: {age: 1}", "unknown_field", 1, "Did you mean sliders?"),
         ("zzz: 3", "unknown_field", 1, "The fields are: prompt, "),
         ("stile: film", "unknown_field", 1, "The fields are: prompt, "),
         ("style: film", "unknown_field", 1, "Did you mean preset?"),
@@ -136,7 +136,7 @@ def test_every_mistake_is_named_at_once_in_the_order_of_the_file():
         ("jobs: 3", "wrong_type", 1, "with a dash in front"),
         ("jobs:\n  - a harbour\n", "not_fields", 5, "- prompt: a harbour"),
         ("jobs:\n  - jobs: [{seed: 1}]\n", "bad_value", 5, "one list"),
-        ("jobs: [{count: 600}, {count: 600}]", "too_many_jobs", 22, "Drop several files."),
+        ("jobs: [{count: 600}, {count: 600}]", "too_many_jobs", 22, "divide them"),
         ("prompt: red #ff0000", "cut_text", 9, '"red #ff0000"'),
         ("image: /etc/passwd", "bad_path", 8, "beside the job file"),
         ("image: C:/x.jpg", "bad_path", 8, "beside the job file"),
@@ -194,8 +194,15 @@ def test_every_field_of_the_spec_is_known():
 @pytest.mark.parametrize(
     "prompt", ["{dawn|dusk}", "'a {b|c} d'", "'{a {b|c}}'", "'{a|{b}}'", "'{|}'", "a __colour__ cat", "__a/b-c__"]
 )
-def test_alternatives_and_wildcards_come_later(prompt):
-    assert only(f"prompt: {prompt}").code == "not_built_yet"
+def test_alternatives_and_wildcards_stay_as_written_until_each_job_has_its_seed(prompt):
+    assert parse(f"prompt: {prompt}".encode()).settings.prompt == prompt.strip("'")
+
+
+@pytest.mark.parametrize("prompt", ["'${a=b}'", "'{9$$a|b}'", "'{0::a|0::b}'", "'" + "{" * 21 + "a|b" + "}" * 21 + "'"])
+def test_alternatives_that_cannot_be_read_are_refused_with_their_place(prompt):
+    problem = only(f"prompt: {prompt}")
+    assert (problem.code, problem.field, problem.line, problem.column) == ("bad_alternatives", "prompt", 1, 9)
+    assert problem.title.startswith("prompt ")
 
 
 @pytest.mark.parametrize("prompt", ["{a} | {b}", "a|b", "{a|b", "a}|{b", "__init", "snake__case__name", "_____"])
@@ -215,7 +222,7 @@ def test_a_text_file_is_a_prompt():
 
 @pytest.mark.parametrize(
     ("text", "code"),
-    [("", "empty"), (" \n", "empty"), ("{a|b}", "not_built_yet"), ("a" * (PROMPT_MAX + 1), "too_long"),
+    [("", "empty"), (" \n", "empty"), ("{9$$a|b}", "bad_alternatives"), ("a" * (PROMPT_MAX + 1), "too_long"),
      ("a\x07", "control_character"), (b"gr\xfcn", "not_utf8"), ("prompt".encode("utf-16"), "not_utf8")],
 )  # fmt: skip
 def test_a_text_file_that_is_no_prompt_is_refused(text, code):
