@@ -15,12 +15,12 @@ from service.manifest import RESERVED_FOLDERS
 
 #: The task folders that are always there; those without a workflow say so to who drops something.
 TASKS: Mapping[str, tuple[str, ...]] = {
-    "text-to-video": ("text_to_video_basic",),
-    "image-to-video": ("image_to_video_svd",),
-    "face-swap": (),
-    "motion-mimic": (),
-    "pose-guided": (),
-    "combined": (),
+    "text-to-video": ("text_to_video_basic", "text_to_video_wan", "text_to_video_ltx"),
+    "image-to-video": ("image_to_video_svd", "image_to_video_animatediff", "image_to_video_wan"),
+    "face-swap": ("face_swap_video", "face_swap_basic"),
+    "motion-mimic": ("motion_transfer_wan_animate", "motion_transfer_liveportrait", "motion_transfer_magicanimate"),
+    "pose-guided": ("pose_guided_generation",),
+    "combined": ("combined_pipeline",),
 }
 
 
@@ -127,7 +127,9 @@ class Config(Declared):
         examples=["euler_ancestral"],
     )
 
-    face_enhancer: Text = Field("gfpgan", description="What restores faces after a swap.", examples=["gfpgan"])
+    face_enhancer: Text = Field(
+        "gfpgan", description="What restores faces after a swap: gfpgan, codeformer or none.", examples=["codeformer"]
+    )
     face_swap_model: Text = Field("inswapper_128", description="The face swap model.", examples=["inswapper_128"])
 
     nsfw_enabled: bool = Field(default=False, description="Whether the adult workflow may be used.", examples=[False])
@@ -200,6 +202,8 @@ class Config(Declared):
             "sampler": self.default_sampler,
             "checkpoint": self.default_checkpoint,
             "vae": self.vae,
+            "face_enhancer": self.face_enhancer,
+            "face_swap_model": self.face_swap_model,
         }
 
     def task_lists(self, workflows: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
@@ -228,7 +232,7 @@ class Config(Declared):
 
 #: Keys whose parts aren't built yet: their default loads, any other value is refused by name.
 UNBUILT = frozenset({
-    "nsfw_checkpoint", "video_format", "video_codec", "face_enhancer", "face_swap_model", "nsfw_enabled",
+    "nsfw_checkpoint", "video_format", "video_codec", "nsfw_enabled",
     "nsfw_safety_filter", "age_slider_default", "age_slider_range", "body_slider_default", "body_slider_range",
 })  # fmt: skip
 

@@ -166,6 +166,7 @@ def _render(bound: BoundCell, identity: dict[str, str]) -> Render:
         made.expected,
         dict(made.weights),
         uploads,
+        made.interpolation,
     )
 
 

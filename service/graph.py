@@ -63,6 +63,14 @@ def links(graph: Graph) -> Iterator[tuple[str, str, str, int]]:
                 yield name, key, value[0], value[1]
 
 
+def titled(graph: Graph, title: str) -> str:
+    """Return the node that alone has a title; raises KeyError where there is none or several."""
+    found = next((name for name, node in graph.items() if node.get("_meta", {}).get("title") == title), None)
+    if found is None:
+        raise KeyError(title)
+    return found
+
+
 def leave_out(graph: dict[str, dict[str, Any]], name: str, passes: Sequence[str]) -> None:
     """Take a node out of a graph and link whatever it fed to the input that it passed on, output by output."""
     inputs = graph.pop(name)["inputs"]

@@ -185,6 +185,8 @@ class Render:
     #: For each picture or video to upload: its role, where its bytes lie ("work" or "claim") and under which name
     #: ("file"), and what the server is to call it ("reference").
     uploads: list[dict[str, str]]
+    #: How many times more frames a second are made of the result than the server gives.
+    interpolation: int = 1
 
 
 @dataclass(frozen=True)

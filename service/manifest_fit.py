@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from service import graph as graphs
 from service.declaration import did_you_mean
 from service.errors import Problem
-from service.manifest import Manifest, Target
+from service.manifest import Manifest
+from service.manifest_keys import Target
 from service.strict_yaml import Document
 from service.typed_yaml import locate
 
@@ -42,6 +43,10 @@ class Fit:
             self._has(node, ("progress", node))
         for position, optional in enumerate(manifest.optional_nodes):
             self._optional(optional.node, optional.strength, optional.passes, ("optional_nodes", position))
+        self._switches(manifest)
+        for key, configured in manifest.configured.declared().items():
+            for target in configured.to:
+                self._target(target, ("configured", key))
         for position, rung in enumerate(manifest.ladder):
             for name in rung:
                 if name not in manifest.parameters.declared():
@@ -49,10 +54,29 @@ class Fit:
         if manifest.sizes is not None and manifest.sizes.follow not in manifest.media.declared():
             self._say("sizes follows a role that media doesn't have.", ("sizes", "follow"))
         self._followed(manifest)
+        self._lasting(manifest)
         names = manifest.parameters.declared()
         for position, model in enumerate(manifest.needs.models):
             if model.parameter is not None and model.parameter not in names:
                 self._say(f"There is no parameter {model.parameter}.", ("needs", "models", position, "parameter"))
+
+    def _switches(self, manifest: Manifest) -> None:
+        for name, switch in manifest.switches.items():
+            for position, left_out in enumerate(switch.nodes):
+                location = ("switches", name, "nodes", position)
+                if self._has(left_out.node, location):
+                    self._passed(left_out.node, left_out.passes, location)
+            for position, value in enumerate(switch.values):
+                self._plain_input(value.node, value.input, ("switches", name, "values", position))
+            role = manifest.media.declared().get(switch.role) if switch.role is not None else None
+            if switch.role is not None and (role is None or role.required):
+                fix = "Give that role required: false, or take role out of the switch."
+                self._say(f"{name} depends on a role that each job brings, or none.", ("switches", name, "role"), fix)
+        switched = {switch.role for switch in manifest.switches.values()}
+        for role_name, declared in manifest.media.declared().items():
+            if not declared.required and role_name not in switched:
+                fix = f"Write a switch with role: {role_name}, which leaves out what hangs on it."
+                self._say(f"{role_name} needn't be brought, and no switch says what then.", ("media", role_name), fix)
 
     def _followed(self, manifest: Manifest) -> None:
         follow = manifest.output.follow
@@ -63,10 +87,21 @@ class Fit:
             fix = "Name a role of kind video, or take follow out."
             self._say(f"output follows {follow}, which is a picture.", ("output", "follow"), fix)
 
+    def _lasting(self, manifest: Manifest) -> None:
+        if manifest.length is None:
+            return
+        role = manifest.media.declared().get(manifest.length.follow)
+        if role is None or role.kind != "video":
+            self._say("length follows a role that media doesn't have as a video.", ("length", "follow"))
+        if manifest.parameters.frames is None:
+            self._say("length needs a parameter frames to set.", ("length",), "Add frames to parameters.")
+
     def _optional(self, node: str, strength: str, passes: Sequence[str], location: tuple[int | str, ...]) -> None:
         self._plain_input(node, strength, location)
-        if node not in self.graph:
-            return
+        if node in self.graph:
+            self._passed(node, passes, location)
+
+    def _passed(self, node: str, passes: Sequence[str], location: tuple[int | str, ...]) -> None:
         for key in passes:
             if not graphs.is_link(self.graph[node]["inputs"].get(key)):
                 self._say(f"Node {node} has no link {key} to pass on.", location)

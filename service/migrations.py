@@ -123,6 +123,12 @@ def server_troubles(database: Database) -> None:
     )
 
 
+@MIGRATIONS()
+def interpolated_results(database: Database) -> None:
+    """Remember how many times more frames are made of what the server gives."""
+    database.execute("ALTER TABLE renders ADD COLUMN interpolation INTEGER NOT NULL DEFAULT 1")
+
+
 def folded(task: str, grouping: str, name: str) -> str:
     """Return what two outbox names share when they clash, folders and all."""
     return fold("/".join(part for part in (task, grouping, name) if part))

@@ -10,6 +10,7 @@ from itertools import chain
 
 from service import again, jobfile
 from service.catalogue import Library
+from service.choosing import choose
 from service.declaration import in_order
 from service.errors import Problem, Rejected
 from service.job import MediaKind
@@ -19,7 +20,7 @@ from service.presets import Preset, preset_of
 from service.roles import Cast, Dropped, Missing, cast
 from service.strict_yaml import MAX_PROBLEMS
 from service.wildcards import unknown
-from service.workflow import Workflow, check, choose
+from service.workflow import Workflow, check
 
 __all__ = ["Dropped", "Library", "Missing", "Reading", "named_files", "parse", "read"]
 

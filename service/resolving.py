@@ -9,7 +9,8 @@ from typing import Any
 
 from service.declaration import written
 from service.errors import Problem
-from service.manifest import Manifest, Parameter
+from service.manifest import Manifest
+from service.manifest_keys import Parameter
 
 
 @dataclass
@@ -32,6 +33,8 @@ class Question:
     graph_values: Mapping[str, Any]
     #: Width and height of the picture that sizes follow, if it is known.
     picture: tuple[int, int] | None = None
+    #: How long the video is that frames can't outlast, and its frames a second, if it is known.
+    lasting: tuple[float, float] | None = None
 
 
 def resolve(question: Question) -> Resolved:
@@ -45,6 +48,7 @@ def resolve(question: Question) -> Resolved:
         _take(question, made, name, parameters[name], value)
     if "frames" in parameters:
         _take_frames(question, made, parameters["frames"])
+        _cut_to_length(question, made, parameters["frames"])
     return made
 
 
@@ -86,6 +90,30 @@ def _take_frames(question: Question, made: Resolved, parameter: Parameter) -> No
     if snapped != frames:
         made.adjusted.append(f"seconds {written(seconds)} became {snapped / fps:.2f}: frames are {rule(parameter)}")
     made.values["frames"] = snapped
+
+
+def _cut_to_length(question: Question, made: Resolved, parameter: Parameter) -> None:
+    """Let a clip that is made after a video last as long as that one, and say so where it can't or needn't."""
+    if question.lasting is None or "frames" not in made.values:
+        return
+    seconds, own_fps = question.lasting
+    fps = made.values.get("fps") or own_fps
+    there = max(1, math.floor(seconds * fps + 0.5))
+    low, high = _limits(question, "frames", parameter)
+    asked = question.asked.get("frames") is not None or question.asked.get("seconds") is not None
+    wanted = min(made.values["frames"], there) if asked else min(there, high)
+    kept = _snapped_down(max(wanted, low), parameter, low)
+    made.values["frames"], before = kept, made.values["frames"]
+    at = f"{there} frames at {written(_short_number(round(fps, 3)))} a second"
+    if asked and kept != before:
+        made.adjusted.append(f"frames {before} became {kept}: the video that is followed has {at}")
+    elif not asked and kept < there:
+        made.adjusted.append(f"the first {kept} frames are used: the video that is followed has {at}")
+
+
+def _snapped_down(value: float, parameter: Parameter, low: float) -> int:
+    snapped = snap(value, parameter, low, value)
+    return int(snapped if snapped >= low else snap(low, parameter, low, math.inf))
 
 
 def _left_open(question: Question, name: str, parameter: Parameter) -> Any:

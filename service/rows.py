@@ -97,4 +97,5 @@ def render_of(row: sqlite3.Row) -> Render:
         expected=Expected(**json.loads(row["expected"])),
         weights=json.loads(row["weights"]),
         uploads=json.loads(row["uploads"]),
+        interpolation=row["interpolation"],
     )

@@ -9,7 +9,7 @@ from typing import Any
 
 from service.declaration import written
 from service.job import Expected, Job, Render
-from service.manifest import Parameter
+from service.manifest_keys import Parameter
 from service.resolving import rule
 from service.workflow import Workflow
 

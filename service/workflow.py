@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from service import graph as graphs
-from service import guard
-from service.declaration import did_you_mean, in_order
+from service import guard, switching
+from service.declaration import in_order
 from service.errors import Problem, Rejected
 from service.job import Expected, MediaFacts, MediaKind
 from service.jobfile import JobSettings
@@ -16,21 +16,10 @@ from service.manifest import Manifest, read_manifest
 from service.manifest_fit import Fit
 from service.resolving import Question, Resolved, resolve
 
-#: Workflows that are promised by name and come later.
-UNBUILT_WORKFLOWS = (
-    "text_to_video_nsfw",
-    "image_to_video_animatediff",
-    "face_swap_basic",
-    "face_swap_video",
-    "pose_guided_generation",
-    "motion_transfer_magicanimate",
-    "combined_pipeline",
-)
-
 #: A node that the manifest's progress doesn't name is taken to be quick.
 _QUICK_NODE = 0.5
 #: Job fields that every workflow takes, because they never reach the graph.
-_OUTSIDE = frozenset({"workflow", "count", "preset", "priority", "output", "rerun", "consent", "shrink"})
+OUTSIDE = frozenset({"workflow", "count", "preset", "priority", "output", "rerun", "consent", "shrink"})
 
 
 @dataclass(frozen=True)
@@ -65,6 +54,8 @@ class Bound:
     output_node: str
     #: Each node's share of the time; they add up to 1. Empty where the manifest doesn't say.
     weights: Mapping[str, float] = field(default_factory=dict)
+    #: How many times more frames a second are to be made of the result.
+    interpolation: int = 1
 
 
 def parse(name: str, graph: bytes, manifest: bytes) -> Workflow:
@@ -77,38 +68,6 @@ def parse(name: str, graph: bytes, manifest: bytes) -> Workflow:
     if fit.problems:
         raise Rejected(*in_order(fit.problems))
     return _workflow(name, nodes, described, targets)
-
-
-def choose(
-    workflows: Sequence[Workflow],
-    task: str,
-    order: Sequence[str],
-    wanted: str | None,
-    media: Mapping[str, MediaKind],
-    fields: Collection[str],
-) -> tuple[Workflow, str]:
-    """
-    Return the workflow for a job and why it was chosen.
-
-    That is the one that the job names, or the first of the task's list that takes its media (by role) and every field
-    that it sets. Raises Rejected with what the nearest one refuses; code media_missing means that media may still come.
-    """
-    known = {workflow.name: workflow for workflow in workflows}
-    if wanted is not None:
-        chosen = _named(known, wanted, task, order)
-        problems = _refusals(chosen, media, fields)
-        if problems:
-            raise Rejected(*problems)
-        return chosen, "named by the job"
-    candidates = [known[name] for name in order if name in known]
-    if not candidates:
-        raise Rejected(Problem("not_built_yet", f"No workflow for {task} is built yet.", "Use another task's folder."))
-    refusals = [_refusals(candidate, media, fields) for candidate in candidates]
-    for candidate, refusal in zip(candidates, refusals, strict=True):
-        if not refusal:
-            taken = "" if candidate is candidates[0] else " that takes everything that the job sets"
-            return candidate, f"first of {task}'s list{taken}"
-    raise Rejected(*min(refusals, key=len))
 
 
 def check(workflow: Workflow, settings: JobSettings, defaults: Mapping[str, Any] | None = None) -> tuple[Problem, ...]:
@@ -142,35 +101,42 @@ def bind(
     problems = [*_unfit(workflow, asked), *resolved.problems]
     missing = sorted(workflow.required_roles - set(media))
     if problems or missing:
-        raise Rejected(*problems, *(_media_missing(workflow, role) for role in missing))
+        raise Rejected(*problems, *(media_missing(workflow, role) for role in missing))
     # As deep as anything is put into it: what links and values hold themselves is never changed.
     graph = {name: {**node, "inputs": dict(node["inputs"])} for name, node in workflow.graph.items()}
     for name, value in resolved.values.items():
         for node, key in workflow.targets[name]:
             graph[node]["inputs"][key] = value
     for role, declared in workflow.manifest.media.declared().items():
-        graph[declared.node]["inputs"][declared.input] = media[role]
+        if role in media:
+            graph[declared.node]["inputs"][declared.input] = media[role]
+    switches = switching.states_of(workflow.manifest, asked.get("switches", {}), media)
+    switching.configure(graph, workflow.manifest, defaults)
+    switching.leave_out(graph, workflow.manifest, switches)
     output = workflow.manifest.output
     graph[output.node]["inputs"][output.prefix] = prefix
-    _leave_out_idle(workflow, graph)
+    switching.leave_out_idle(graph, workflow.manifest)
     graphs.lead_to(graph, output.node)
     return Bound(
         graph,
-        {"seed": seed, **resolved.values, **_seconds(resolved.values)},
+        {"seed": seed, **resolved.values, **_seconds(resolved.values), **({"switches": switches} if switches else {})},
         resolved.adjusted,
-        _expected(workflow, resolved.values, media_facts or {}),
+        _expected(workflow, resolved.values, media_facts or {}, switching.enlargement(workflow.manifest, switches)),
         output.node,
         _weights(workflow, graph),
+        switching.interpolation(workflow.manifest, switches),
     )
 
 
 def _unfit(workflow: Workflow, asked: Mapping[str, Any]) -> list[Problem]:
     """Return what is wrong with which fields a job sets, whatever their values are."""
-    problems = [_not_taken(workflow, name) for name in asked if name not in workflow.fields]
+    problems = [not_taken(workflow, name) for name in asked if name not in workflow.fields]
     for name, parameter in workflow.manifest.parameters.declared().items():
         if parameter.required and name not in asked:
             title = f"{name} is missing: {workflow.name} needs one."
             problems.append(Problem("missing_field", title, f"Add a line that begins with {name}:", field=name))
+    if "switches" in workflow.fields:
+        problems += switching.problems_of(workflow.name, workflow.manifest, asked.get("switches", {}))
     return problems
 
 
@@ -179,7 +145,8 @@ def _workflow(
 ) -> Workflow:
     roles = manifest.media.declared()
     parameters = manifest.parameters.declared()
-    seconds = {"seconds"} if {"frames", "fps"} <= set(parameters) else set()
+    derived = {"seconds"} if {"frames", "fps"} <= set(parameters) else set()
+    derived |= {"switches"} if any(switch.role is None for switch in manifest.switches.values()) else set()
     return Workflow(
         name=name,
         title=manifest.title,
@@ -191,7 +158,7 @@ def _workflow(
         required_roles=frozenset(role for role, declared in roles.items() if declared.required),
         needs_prompt="prompt" in parameters and parameters["prompt"].required,
         needs_consent=bool(guard.identity_nodes(_leading(graph, manifest.output.node))),
-        fields=frozenset({*parameters, *roles, *seconds, *_OUTSIDE}),
+        fields=frozenset({*parameters, *roles, *derived, *OUTSIDE}),
         targets=targets,
     )
 
@@ -203,43 +170,15 @@ def _leading(graph: graphs.Graph, output: str) -> graphs.Graph:
     return found
 
 
-def _named(known: Mapping[str, Workflow], wanted: str, task: str, order: Sequence[str]) -> Workflow:
-    if wanted not in known:
-        if wanted in UNBUILT_WORKFLOWS:
-            problem = Problem(
-                "not_built_yet", f"The workflow {wanted} is not built yet.", "Use another.", field="workflow"
-            )
-        else:
-            fix = did_you_mean(wanted, list(known), f"The workflows are: {', '.join(sorted(known))}.")
-            problem = Problem("unknown_workflow", f"There is no workflow {wanted!r}.", fix, field="workflow")
-        raise Rejected(problem)
-    chosen = known[wanted]
-    if chosen.task != task and wanted not in order:
-        title = f"The workflow {wanted} belongs to {chosen.task}, not to {task}."
-        raise Rejected(Problem("wrong_task", title, f"Drop the job into inbox/{chosen.task}/.", field="workflow"))
-    return chosen
-
-
-def _refusals(workflow: Workflow, media: Mapping[str, MediaKind], fields: Collection[str]) -> list[Problem]:
-    problems = [_not_taken(workflow, name) for name in sorted(fields) if name not in workflow.fields]
-    for role, kind in media.items():
-        wanted = workflow.roles.get(role)
-        if wanted is None and role not in fields:
-            title = f"{workflow.name} takes no {kind} as {role}."
-            problems.append(Problem("media_unwanted", title, "Drop the job without it."))
-        elif wanted is not None and wanted is not kind:
-            title = f"{workflow.name} takes a {wanted} as {role}, not a {kind}."
-            problems.append(Problem("media_kind", title, f"Drop a {wanted} in its place."))
-    return [*problems, *(_media_missing(workflow, role) for role in sorted(workflow.required_roles - set(media)))]
-
-
-def _not_taken(workflow: Workflow, name: str) -> Problem:
-    takes = ", ".join(sorted(workflow.fields - _OUTSIDE))
+def not_taken(workflow: Workflow, name: str) -> Problem:
+    """Return the refusal of a field that a workflow doesn't have."""
+    takes = ", ".join(sorted(workflow.fields - OUTSIDE))
     fix = f"Take {name} out. {workflow.name} takes: {takes}."
     return Problem("field_not_taken", f"{workflow.name} takes no {name}.", fix, field=name)
 
 
-def _media_missing(workflow: Workflow, role: str) -> Problem:
+def media_missing(workflow: Workflow, role: str) -> Problem:
+    """Return the refusal of a job that doesn't bring a role; more may still come."""
     title = f"{workflow.name} needs a {workflow.roles[role]} as {role}."
     return Problem("media_missing", title, "Drop it beside the job file, under the same name.")
 
@@ -256,13 +195,16 @@ def _resolve(
     sizes = workflow.manifest.sizes
     facts = (media_facts or {}).get(sizes.follow) if sizes is not None else None
     picture = (facts.width, facts.height) if facts is not None else None
-    return resolve(Question(workflow.name, workflow.manifest, asked, defaults, graph_values, picture))
+    lasting = _lasting(workflow, media_facts or {})
+    return resolve(Question(workflow.name, workflow.manifest, asked, defaults, graph_values, picture, lasting))
 
 
-def _leave_out_idle(workflow: Workflow, graph: dict[str, dict[str, Any]]) -> None:
-    for optional in workflow.manifest.optional_nodes:
-        if graph[optional.node]["inputs"][optional.strength] == 0:
-            graphs.leave_out(graph, optional.node, optional.passes)
+def _lasting(workflow: Workflow, media_facts: Mapping[str, MediaFacts]) -> tuple[float, float] | None:
+    length = workflow.manifest.length
+    video = media_facts.get(length.follow) if length is not None else None
+    if video is None or not video.fps or not video.frames:
+        return None
+    return video.frames / video.fps, video.fps
 
 
 def _seconds(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -270,12 +212,16 @@ def _seconds(values: Mapping[str, Any]) -> dict[str, Any]:
     return {"seconds": round(frames / fps, 3)} if frames and fps else {}
 
 
-def _expected(workflow: Workflow, values: Mapping[str, Any], media_facts: Mapping[str, MediaFacts]) -> Expected:
+def _expected(
+    workflow: Workflow, values: Mapping[str, Any], media_facts: Mapping[str, MediaFacts], enlargement: int
+) -> Expected:
     """Return what the result must be: what was set, and otherwise what the video has that it follows."""
     follow = workflow.manifest.output.follow
     followed = media_facts.get(follow) if follow is not None else None
     like = {name: getattr(followed, name, None) for name in ("width", "height", "fps", "frames")}
     wanted = {name: values.get(name, given) for name, given in like.items()}
+    for side in ("width", "height"):
+        wanted[side] = wanted[side] * enlargement if wanted[side] is not None else None
     return Expected(**wanted, audio=followed.audio if followed is not None else False)
 
 

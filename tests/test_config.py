@@ -174,7 +174,7 @@ def test_every_mistake_is_named_at_once():
     "line",
     [
         "nsfw_checkpoint: other.safetensors", "video_format: webm", "video_codec: libx265", "video_codec: 5",
-        "face_enhancer: codeformer", "face_swap_model: x", "nsfw_enabled: true", "nsfw_safety_filter: true",
+        "nsfw_enabled: true", "nsfw_safety_filter: true",
         "age_slider_default: 0.5", "age_slider_range: [0, 1]", "body_slider_default: -1", "body_slider_range: [-3, 3]",
     ],
 )  # fmt: skip
@@ -232,7 +232,7 @@ def test_tasks_add_to_the_usual_ones():
         "image-to-video": ("mine", "image_to_video_svd"),
         "my-own": ("my_own",),
     }
-    assert default(HERE).tasks["face-swap"] == ()
+    assert default(HERE).tasks["face-swap"] == TASKS["face-swap"]
 
 
 def test_workflows_that_nobody_listed_come_after_ours():
@@ -244,7 +244,7 @@ def test_workflows_that_nobody_listed_come_after_ours():
     }
     assert default(HERE).task_lists(found) == {
         **TASKS,
-        "text-to-video": ("text_to_video_basic", "a_flow", "b_flow"),
+        "text-to-video": (*TASKS["text-to-video"], "a_flow", "b_flow"),
         "my-own": ("my_own",),
     }
 
@@ -263,6 +263,7 @@ def test_what_workflows_leave_open_comes_from_here():
     assert parse("default_fps: 8\nvae: other.safetensors\n", HERE).workflow_defaults() == {
         "fps": 8, "frames": 16, "max_frames": 64, "steps": 20, "cfg": 7.5, "sampler": "euler_ancestral",
         "checkpoint": "realisticVision_v51.safetensors", "vae": "other.safetensors",
+        "face_enhancer": "gfpgan", "face_swap_model": "inswapper_128",
     }  # fmt: skip
 
 

@@ -67,7 +67,6 @@ def test_a_target_may_be_one_input_or_a_list():
         ),
         (SMALL + "media: {picture: {kind: picture, node: '1', input: image}}\n", "unknown_field", 4, "source"),
         (SMALL + "media: {image: {kind: photo, node: '1', input: image}}\n", "bad_value", 4, "picture or video"),
-        (SMALL + "media: {image: {kind: picture, node: '1', input: i, required: false}}\n", "not_built_yet", 4, ""),
         (SMALL + "progress: {'1': 0}\n", "out_of_range", 4, "more than 0"),
         (SMALL + "needs: {comfyui: newest}\n", "bad_value", 4, "0.3.64"),
         (SMALL + "sizes: {follow: image, shapes: [[8, 512]]}\n", "out_of_range", 4, "16 or more"),

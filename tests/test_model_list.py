@@ -10,11 +10,7 @@ from tests import pages
 
 ROOT = Path(__file__).parent.parent
 #: Workflows that are on their way: their models are listed already.
-COMING = {
-    "combined_pipeline", "face_swap_basic", "face_swap_video", "image_to_video_animatediff", "image_to_video_wan",
-    "motion_transfer_liveportrait", "motion_transfer_magicanimate", "motion_transfer_wan_animate",
-    "pose_guided_generation", "text_to_video_ltx", "text_to_video_nsfw", "text_to_video_wan",
-}  # fmt: skip
+COMING = {"text_to_video_nsfw"}
 
 
 def problems_of(text):

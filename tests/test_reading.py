@@ -274,7 +274,7 @@ def test_a_task_without_workflows_says_which_have_some():
 @pytest.mark.parametrize(
     ("task", "wanted", "code"),
     [("text-to-video", "word", "unknown_workflow"), ("text-to-video", "svd", "wrong_task"),
-     ("text-to-video", "combined_pipeline", "not_built_yet")],
+     ("text-to-video", "text_to_video_nsfw", "not_built_yet")],
 )  # fmt: skip
 def test_a_workflow_that_the_task_does_not_have_is_a_mistake(task, wanted, code):
     (problem,) = refused(task, f"prompt: a\nworkflow: {wanted}")

@@ -18,7 +18,7 @@ from service.declaration import did_you_mean, written
 from service.errors import Problem, Rejected
 from service.guard import identity_nodes
 from service.library import load
-from service.manifest import Parameter
+from service.manifest_keys import Parameter
 from service.workflow import Workflow
 
 FOUND_PROBLEMS = 3

@@ -140,9 +140,10 @@ class Jobs(Connection):
             json_text(vars(render.expected)),
             json_text(render.weights),
             json_text(render.uploads),
+            render.interpolation,
         )
         with self.transaction():
-            self._connection.execute("INSERT OR REPLACE INTO renders VALUES (?, ?, ?, ?, ?, ?, ?)", values)
+            self._connection.execute("INSERT OR REPLACE INTO renders VALUES (?, ?, ?, ?, ?, ?, ?, ?)", values)
 
     def render(self, job_id: str) -> Render | None:
         """Return the plan of a job, or None where it never was queued."""

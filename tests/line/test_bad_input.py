@@ -41,7 +41,7 @@ MISTAKES: dict[str, tuple[bytes, list[str]]] = {
     "matrix": (b"prompt: a\nmatrix: {cfg: [6, x], samplr: [euler]}\n", ["'x'", "Did you mean sampler?"]),
     "too-many": (b"prompt: a\nmatrix: {seed: [1, 2, 3]}\ncount: 400\n", ["1,200 jobs"]),
     "no-workflow": (b"prompt: a harbour\nworkflow: text_to_video_fancy\n", ["text_to_video_fancy"]),
-    "unbuilt-workflow": (b"prompt: a harbour\nworkflow: face_swap_basic\n", ["face_swap_basic", "not built yet"]),
+    "unbuilt-workflow": (b"prompt: a harbour\nworkflow: text_to_video_nsfw\n", ["text_to_video_nsfw", "not built yet"]),
     "no-such-model": (b"prompt: a harbour\ncheckpoint: dreamshaper.safetensors\n", ["dreamshaper.safetensors"]),
     "no-such-sampler": (b"prompt: a harbour\nsampler: eulr\n", ["eulr"]),
     "someone-elses-file": (b"prompt: a harbour\nimage: ../../secret.jpg\n", ["image"]),

@@ -170,7 +170,7 @@ def fields() -> Iterator[Row]:
         ("both-lengths", "prompt: x\nframes: 4\nseconds: 1", (3, 1), "frames and seconds"),
         ("no-workflow", "prompt: x\nworkflow: text_to_video_basc", (2, 1), "text_to_video_basic"),
         ("workflow-path", "prompt: x\nworkflow: ../../etc/passwd", (2, 1), "workflow"),
-        ("not-built-workflow", "prompt: x\nworkflow: face_swap_basic", (2, 1), "not built yet"),
+        ("not-built-workflow", "prompt: x\nworkflow: text_to_video_nsfw", (2, 1), "not built yet"),
         ("no-preset", "prompt: x\npreset: cinematc", (2, 1), "cinematic"),
         ("no-sampler", "prompt: x\nsampler: eulr", (2, 1), "sampler can't be", "euler"),
         ("no-scheduler", "prompt: x\nscheduler: nrmal", (2, 1), "normal"),
