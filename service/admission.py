@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from service.binding import Binding
+from service.binding import Binding, Dropping
 from service.cells import bases_of, cells_of, count_of, labels_of, names_at
 from service.claim_reading import ClaimReading
 from service.consents import Consents
@@ -193,7 +193,8 @@ class Admission:
             for key, (role, label) in labels_of(cells).items()
         }
         ids = [each["id"] for each in claim.record["jobs"]]
-        bound = self._binding.bind(cells, examined, ids, partial(self._consents.of, claim))
+        drop = Dropping(claim.record["task"], claim.record["name"])
+        bound = self._binding.bind(cells, examined, ids, partial(self._consents.of, claim), drop)
         return Plan(claim, job, tuple(bound))
 
     def _remember(self, claim: Claim, readings: Sequence[Reading], job: Job) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from service.cells import Cell, fingerprint_of, told_of
+from service.cells import Cell, base_of, fingerprint_of, told_of
 from service.comfy.folders import models_of
 from service.errors import Problem, Rejected
 from service.examination import Input
@@ -30,6 +30,14 @@ class BoundCell:
     #: Which workflow and why, with the backends that can run it.
     chosen: str
     consent: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True)
+class Dropping:
+    """Where a drop was put down: its task folder, and its name."""
+
+    task: str
+    name: str
 
 
 #: Tells the record of a cell's consent, or None; it is given with the media that the cell shows.
@@ -58,9 +66,12 @@ class Binding:
         examined: Mapping[tuple[str, MediaKind], Input],
         ids: Sequence[str],
         consent: ConsentOf = _nobodys,
+        drop: Dropping | None = None,
     ) -> list[BoundCell]:
         """
         Return each cell with its graph; `ids` are the jobs' ids, `consent` tells the record of a cell's consent.
+
+        `drop` says where it was dropped; without it each cell counts as dropped in its workflow's own folder.
 
         Raises Rejected with the reasons of all cells.
         """
@@ -68,7 +79,7 @@ class Binding:
         made: list[BoundCell] = []
         for cell, identity in zip(cells, ids, strict=True):
             try:
-                made.append(self._bind(cell, examined, identity, consent))
+                made.append(self._bind(cell, examined, identity, consent, drop))
             except Rejected as refused:
                 problems += [(cell, problem) for problem in refused.problems]
         if problems:
@@ -76,7 +87,12 @@ class Binding:
         return made
 
     def _bind(
-        self, cell: Cell, examined: Mapping[tuple[str, MediaKind], Input], identity: str, consent: ConsentOf
+        self,
+        cell: Cell,
+        examined: Mapping[tuple[str, MediaKind], Input],
+        identity: str,
+        consent: ConsentOf,
+        drop: Dropping | None,
     ) -> BoundCell:
         reading = cell.reading
         kinds = reading.workflow.roles
@@ -87,7 +103,15 @@ class Binding:
         defaults = self._library.defaults
         bound = bind(reading.workflow, cell.settings, cell.seed, references, prefix, defaults, facts)
         agreed = consent(cell, inputs)
-        graph = Graph(reading.workflow, bound, frozenset(references.values()), agreed is not None)
+        graph = Graph(
+            reading.workflow,
+            bound,
+            frozenset(references.values()),
+            agreed is not None,
+            drop.task if drop is not None else None,
+            cell.settings.model_dump(exclude_none=True),
+            _names(cell, drop),
+        )
         try:
             able = self._judgement.able(graph)
         except Rejected as refused:
@@ -109,6 +133,11 @@ class Binding:
             why_chosen(reading.why, able),
             agreed,
         )
+
+
+def _names(cell: Cell, drop: Dropping | None) -> dict[str, str]:
+    names = {"the job's name": drop.name if drop is not None else None, "output.name": base_of(cell.settings)}
+    return {field: name for field, name in names.items() if name is not None}
 
 
 def _several(cells: Sequence[Cell]) -> bool:

@@ -8,6 +8,7 @@ from functools import cached_property
 from threading import Lock
 from typing import Any
 
+from service.adult import Policy
 from service.errors import Problem
 from service.job import MediaKind
 from service.jobs_in_file import MAX_JOBS
@@ -32,6 +33,8 @@ class Library:
     wildcards: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     #: How many jobs one drop may ask for.
     max_cells: int = MAX_JOBS
+    #: What the operator and the list of models say about adult content.
+    adult: Policy = field(default_factory=Policy)
     #: Where to get model files, by "folder/name".
     sources: Mapping[str, str] = field(default_factory=dict)
     #: Files that could not be taken, by name, and why; a workflow among them is as it was before.

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 
+from service.adult_workflow import ADULT_TASK, ADULT_WORKFLOW
 from service.declaration import did_you_mean
 from service.errors import Problem, Rejected
 from service.job import MediaKind
 from service.workflow import Workflow, media_missing, not_taken
-
-#: Workflows that are promised by name and come later.
-UNBUILT_WORKFLOWS = ("text_to_video_nsfw",)
 
 
 def choose(
@@ -47,15 +45,12 @@ def choose(
 
 def _named(known: Mapping[str, Workflow], wanted: str, task: str, order: Sequence[str]) -> Workflow:
     if wanted not in known:
-        if wanted in UNBUILT_WORKFLOWS:
-            problem = Problem(
-                "not_built_yet", f"The workflow {wanted} is not built yet.", "Use another.", field="workflow"
-            )
-        else:
-            fix = did_you_mean(wanted, list(known), f"The workflows are: {', '.join(sorted(known))}.")
-            problem = Problem("unknown_workflow", f"There is no workflow {wanted!r}.", fix, field="workflow")
-        raise Rejected(problem)
+        fix = did_you_mean(wanted, list(known), f"The workflows are: {', '.join(sorted(known))}.")
+        raise Rejected(Problem("unknown_workflow", f"There is no workflow {wanted!r}.", fix, field="workflow"))
     chosen = known[wanted]
+    if wanted == ADULT_WORKFLOW and task != ADULT_TASK:
+        title = f"{ADULT_WORKFLOW} runs in inbox/{ADULT_TASK}/ alone, which is there if the operator has enabled it."
+        raise Rejected(Problem("adult_workflow", title, "Drop the job there, or name another.", field="workflow"))
     if chosen.task != task and wanted not in order:
         title = f"The workflow {wanted} belongs to {chosen.task}, not to {task}."
         raise Rejected(Problem("wrong_task", title, f"Drop the job into inbox/{chosen.task}/.", field="workflow"))

@@ -8,8 +8,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
+from service.adult import key_of
+from service.adult_workflow import ADULT_TASK, ADULT_WORKFLOW
 from service.backend_keys import Backend
-from service.declaration import Declared, Slug, mistake, not_built
+from service.declaration import Declared, Slug, mistake
 from service.key_types import Folder, Text
 from service.manifest import RESERVED_FOLDERS
 
@@ -26,8 +28,9 @@ TASKS: Mapping[str, tuple[str, ...]] = {
 
 def _check_tasks(tasks: Mapping[str, tuple[str, ...]]) -> Mapping[str, tuple[str, ...]]:
     for task in tasks:
-        if task == "adult":
-            raise not_built("The task adult")
+        if task == ADULT_TASK or ADULT_WORKFLOW in tasks[task]:
+            title = f"{ADULT_WORKFLOW} runs in the folder {ADULT_TASK} and nowhere else, and nothing else runs there."
+            raise mistake("bad_value", title, "Take the line out; nsfw_enabled: true makes that folder.")
         if task in RESERVED_FOLDERS:
             raise mistake("bad_value", f"{task} can't be a task: that folder has another use.", "Choose another name.")
     return tasks
@@ -88,7 +91,7 @@ class Config(Declared):
     )
     nsfw_checkpoint: Text = Field(
         "ponyDiffusionV6XL.safetensors",
-        description="The checkpoint of the adult workflow.",
+        description="The checkpoint of the adult workflow, which no other may use.",
         examples=["ponyDiffusionV6XL.safetensors"],
     )
     vae: Text = Field(
@@ -135,6 +138,12 @@ class Config(Declared):
     nsfw_enabled: bool = Field(default=False, description="Whether the adult workflow may be used.", examples=[False])
     nsfw_safety_filter: bool = Field(
         default=False, description="Whether adult results are screened too; all others always are.", examples=[False]
+    )
+
+    adult_loras: tuple[Text, ...] = Field(
+        (),
+        description="LoRA files that jobs of the adult workflow may name; all others are refused there.",
+        examples=[["film_grain.safetensors"]],
     )
 
     age_slider_default: float = Field(
@@ -204,6 +213,7 @@ class Config(Declared):
             "vae": self.vae,
             "face_enhancer": self.face_enhancer,
             "face_swap_model": self.face_swap_model,
+            "adult_checkpoint": self.nsfw_checkpoint,
         }
 
     def task_lists(self, workflows: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
@@ -214,7 +224,11 @@ class Config(Declared):
         """
         lists = dict(self.tasks)
         listed = {name for names in lists.values() for name in names}
+        if self.nsfw_enabled:
+            lists[ADULT_TASK] = (ADULT_WORKFLOW,)
         for name, task in sorted(workflows.items()):
+            if ADULT_TASK in (task, name) or name == ADULT_WORKFLOW:
+                continue
             if name not in listed and self.tasks.get(task, ()) == TASKS.get(task, ()):
                 lists[task] = (*lists.get(task, ()), name)
         return lists
@@ -224,6 +238,11 @@ class Config(Declared):
         if self.default_frames > self.max_frames:
             title = "default_frames is larger than max_frames."
             raise mistake("conflict", title, "Raise max_frames or lower default_frames.", "default_frames")
+        if key_of(self.default_checkpoint) == key_of(self.nsfw_checkpoint):
+            title = (
+                "default_checkpoint and nsfw_checkpoint are the same, and only the adult workflow may use the latter."
+            )
+            raise mistake("conflict", title, "Name another default_checkpoint.", "default_checkpoint")
         if self.engine == "embedded" and self.backends:
             title = "engine: embedded and backends exclude each other: nobody could tell which of them draws a job."
             raise mistake("conflict", title, "Write engine: auto, or take backends out.", "engine")
@@ -232,8 +251,8 @@ class Config(Declared):
 
 #: Keys whose parts aren't built yet: their default loads, any other value is refused by name.
 UNBUILT = frozenset({
-    "nsfw_checkpoint", "video_format", "video_codec", "nsfw_enabled",
-    "nsfw_safety_filter", "age_slider_default", "age_slider_range", "body_slider_default", "body_slider_range",
+    "video_format", "video_codec", "age_slider_default", "age_slider_range",
+    "body_slider_default", "body_slider_range",
 })  # fmt: skip
 
 #: The order of config.yaml: first the design's own groups, then the service's.
@@ -245,6 +264,7 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
     "Face swap": ("face_enhancer", "face_swap_model"),
     "NSFW mode": ("nsfw_enabled", "nsfw_safety_filter"),
     "Sliders": ("age_slider_default", "age_slider_range", "body_slider_default", "body_slider_range"),
+    "Adult content": ("adult_loras",),
     "Folders": ("inbox_dir", "state_dir", "workflows_dir", "models_dir", "media_roots"),
     "Watching the inbox": ("watch",),
     "Rendering": ("backends", "engine", "max_cells", "tasks"),

@@ -17,8 +17,8 @@ from service.guard import identity_nodes
 from service.manifest import RESERVED_FOLDERS
 
 _NAME = re.compile(r"^[a-z0-9][a-z0-9_-]{0,63}$")
-#: Names that will have rules of their own.
-_LATER = frozenset({"adult", "text_to_video_nsfw", "text-to-video-nsfw"})
+#: Names that have rules of their own.
+_TAKEN = frozenset({"adult", "text_to_video_nsfw", "text-to-video-nsfw"})
 _SEED_MAX = 2**53 - 1
 #: Job field → type, smallest and largest value where the rule of its family says nothing.
 _KINDS: Mapping[str, tuple[str, float | None, float | None]] = {
@@ -34,9 +34,9 @@ _KEPT = frozenset({"width", "height", "frames", "fps", "steps", "cfg", "sampler"
 def draft(name: str, data: bytes) -> str:
     """Return a manifest for a graph in API format, named as its file; raise Rejected with what keeps it from one."""
     task = name.replace("_", "-")
-    if name in _LATER:
-        title = f"A workflow called {name} is not built yet."
-        raise Rejected(Problem("not_built_yet", title, "Rename the file; whatever it makes is screened."))
+    if name in _TAKEN:
+        title = f"No workflow of yours can be called {name}."
+        raise Rejected(Problem("adult_workflow", title, "Rename the file; whatever it makes is screened."))
     if not _NAME.match(name) or task in RESERVED_FOLDERS:
         better = re.sub(r"[^a-z0-9_-]+", "_", name.lower()).strip("_-")[:60] or "my_workflow"
         better = f"my_{better}" if better.replace("_", "-") in RESERVED_FOLDERS else better

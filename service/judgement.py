@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import Any
 
-from service import guard
+from service import adult, guard
 from service.comfy import preflight
 from service.errors import Problem, Rejected
+from service.prompt_rules import Finding
 from service.reading import Library, Reading
 from service.soundness import MAX_KEPT, Soundness, soundness_of
 from service.workflow import Bound, Workflow, bind
 
+LOG = logging.getLogger(__name__)
 #: Backend name → its newest object_info; empty while none was seen.
 Infos = Callable[[], Mapping[str, Mapping[str, Any]]]
 
@@ -25,6 +29,11 @@ class Graph:
     bound: Bound
     references: frozenset[str]
     consent: bool
+    #: The folder that the job was dropped in; its workflow's own unless given.
+    task: str | None = None
+    #: What the job sets, and what its result is to be called.
+    settings: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    names: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
 
 class Judgement:
@@ -43,6 +52,22 @@ class Judgement:
         Raises Rejected where it may not run, or no backend that was seen can: with what all of them lack, or, where
         each lacks something else, with everything and where.
         """
+        refused = self._refused(graph)
+        try:
+            able = self._able(graph)
+        except Rejected as others:
+            raise Rejected(*refused, *others.problems) from None
+        if refused:
+            raise Rejected(*refused)
+        return able
+
+    def _refused(self, graph: Graph) -> tuple[Problem, ...]:
+        """Return what the adult rules and those about words have against a job, and log the words."""
+        problems, findings = adult.check_job(work_of(graph), self._library.adult)
+        tell(next(iter(graph.names.values()), graph.workflow.name), findings)
+        return problems
+
+    def _able(self, graph: Graph) -> list[str]:
         known = self._infos()
         verdicts = {name: self._verdict(graph, name, info) for name, info in known.items()}
         if not verdicts:
@@ -102,6 +127,28 @@ class Judgement:
         if told is None or told[0] is not known:
             told = self._told[name] = (known, guard.outputs_of(known))
         return told[1]
+
+
+def work_of(graph: Graph) -> adult.Work:
+    """Return a graph with what the adult rules ask of its job."""
+    flow = graph.workflow
+    return adult.Work(
+        workflow=flow.name,
+        task=flow.task if graph.task is None else graph.task,
+        template=flow.graph,
+        template_hash=flow.graph_hash,
+        graph=graph.bound.graph,
+        fields={place: name for name, places in flow.targets.items() for place in places},
+        settings=graph.settings,
+        references=graph.references,
+        names=graph.names,
+    )
+
+
+def tell(job: str, findings: Sequence[Finding]) -> None:
+    """Tell the operator, and nobody else, which word of a job broke which rule."""
+    for each in findings:
+        LOG.warning("%s: refused for %s in %s: %r", job, each.category, each.field, each.term[:80])
 
 
 def why_chosen(why: str, able: Sequence[str]) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from service import drafted, model_list, presets, wildcards, workflow
+from service.adult import Policy, key_of
 from service.catalogue import Library
 from service.config import Config
 from service.disk import Disk
@@ -37,6 +38,17 @@ def load(config: Config, before: Library | None = None) -> Library:
         sources=reading.sources(config.models_dir / "models.yaml"),
         broken=reading.broken,
         drafts=reading.drafts,
+        adult=_policy(config, reading.adult_models(config.models_dir / "models.yaml")),
+    )
+
+
+def _policy(config: Config, models: frozenset[str]) -> Policy:
+    return Policy(
+        enabled=config.nsfw_enabled,
+        checkpoint=config.nsfw_checkpoint,
+        loras=frozenset(map(key_of, config.adult_loras)),
+        models=models,
+        screened=config.nsfw_safety_filter,
     )
 
 
@@ -132,6 +144,16 @@ class _Shelves:
         for name, problems in wrong.items():
             self._name(f"wildcards/{name}.txt", Rejected(*problems))
         return sound
+
+    def adult_models(self, file: Path) -> frozenset[str]:
+        """Return the models that are marked as adult, those that were so before where the list can't be read."""
+        try:
+            return frozenset(key_of(name) for name in model_list.adult(file.read_bytes()))
+        except FileNotFoundError:
+            return frozenset()
+        except (OSError, Rejected):
+            # What is wrong with the list is said where sources are read.
+            return self._before.adult.models if self._before is not None else frozenset()
 
     def sources(self, file: Path) -> dict[str, str]:
         """Return where to get each model; without the list nobody is told."""

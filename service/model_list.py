@@ -152,6 +152,11 @@ def needed_by(listed: Iterable[Model], workflow: str) -> tuple[Model, ...]:
     return tuple(model for model in listed if workflow in model.workflows)
 
 
+def adult(data: bytes) -> tuple[str, ...]:
+    """Return the files that only the adult workflow may use; raise Rejected with every mistake and its place."""
+    return tuple(model.name for model in models(data) if model.adult)
+
+
 def models(data: bytes) -> tuple[Model, ...]:
     """Return every entry; raise Rejected with every mistake and its place."""
     document = read_yaml(data)

@@ -86,7 +86,7 @@ def findings_of(asked: Asked, *, adult: bool) -> tuple[Finding, ...]:
 
 def may_show_a_minor(texts: Iterable[str]) -> bool:
     """Say whether the adult rule would refuse one of these prompts as possibly depicting minors."""
-    return any(_youth(seen(text)) is not None for text in texts)
+    return any(finding.category == "minor" for text in texts for finding in _wanted_of_adult("prompt", text))
 
 
 def loras_in(text: str) -> tuple[str, ...]:
@@ -100,13 +100,7 @@ def loras_in(text: str) -> tuple[str, ...]:
 
 def _of_adult(asked: Asked) -> Iterator[Finding]:
     for name, text in asked.wanted.items():
-        shown = seen(text)
-        if (term := _youth(shown)) is not None:
-            yield Finding("minor", term, name)
-        if (term := shown.first("real") or shown.named) is not None:
-            yield Finding("real_person", term, name)
-        if _NEGATIVE_WEIGHT.search(text) and (term := _negated_age(shown)) is not None:
-            yield Finding("minor", term, name)
+        yield from _wanted_of_adult(name, text)
     for name, text in asked.unwanted.items():
         shown = seen(text)
         if (term := _negated_age(shown)) is not None:
@@ -118,6 +112,16 @@ def _of_adult(asked: Asked) -> Iterator[Finding]:
         term = shown.first("minor") or shown.first("youth") or _inside(text, "minor")
         if term is not None:
             yield Finding("minor", term, name)
+
+
+def _wanted_of_adult(name: str, text: str) -> Iterator[Finding]:
+    shown = seen(text)
+    if (term := _youth(shown)) is not None:
+        yield Finding("minor", term, name)
+    if (term := shown.first("real") or shown.named) is not None:
+        yield Finding("real_person", term, name)
+    if _NEGATIVE_WEIGHT.search(text) and (term := _negated_age(shown)) is not None:
+        yield Finding("minor", term, name)
 
 
 def _of_others(asked: Asked) -> Iterator[Finding]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
@@ -30,13 +30,17 @@ _UNDRESSING = re.compile(
 _FROM_A_PLACE = re.compile(r"\b(?:hanger|rack|hook|washing line|clothesline|wardrobe|shelf|mannequin|laundry|dryer)\b")
 
 
+_Phrases = Mapping[str, Sequence[tuple[str, ...]]]
+
+
 @dataclass(frozen=True)
 class _List:
     """The words of one category, folded: to be met whole, by their beginning, as phrases, and without blanks."""
 
     whole: frozenset[str]
     stems: frozenset[str]
-    phrases: tuple[tuple[str, ...], ...]
+    #: By their first word, * for those that begin with a stem.
+    phrases: _Phrases
     unspaced: tuple[str, ...]
     wrong: frozenset[str]
 
@@ -49,7 +53,10 @@ def _list(text: str, unspaced: str = "", *, typos: bool = False) -> _List:
     single = [word[0] for word in words if len(word) == 1]
     whole = frozenset(word for word in single if not word.endswith("*"))
     stems = frozenset(word[:-1] for word in single if word.endswith("*"))
-    phrases = tuple(word for word in words if len(word) > 1)
+    phrases: dict[str, list[tuple[str, ...]]] = {}
+    for word in words:
+        if len(word) > 1:
+            phrases.setdefault("*" if word[0].endswith("*") else word[0], []).append(word)
     wrong = frozenset(_typos({*whole, *stems})) - whole if typos else frozenset()
     return _List(whole, stems, phrases, tuple(map(fold, unspaced.split())), wrong)
 
@@ -136,7 +143,10 @@ class Seen:
             yield from (token for token in self.tokens if _CHILD_NOUNS.meets(token))
 
     def _hidden(self, known: _List, misspelt: Collection[str]) -> Iterator[str]:
-        for word in self.reading.hidden - _BY_CHANCE:
+        for word in self.reading.hidden:
+            if word in known.whole or word in known.stems:
+                yield word
+        for word in self.reading.joined - _BY_CHANCE:
             if len(word) >= _JOINED and (word in known.whole or word in known.stems):
                 yield word
         for spelled in self.reading.spelled:
@@ -158,13 +168,18 @@ def seen(text: str) -> Seen:
     return Seen(text)
 
 
-def _phrases(tokens: Sequence[str], phrases: Iterable[tuple[str, ...]]) -> Iterator[str]:
-    there = set(tokens)
-    for phrase in phrases:
-        if phrase[0].endswith("*") or phrase[0] in there:
-            for at in range(len(tokens) - len(phrase) + 1):
-                if _stands(phrase, tokens, at):
-                    yield " ".join(phrase)
+def _phrases(tokens: Sequence[str], phrases: _Phrases) -> Iterator[str]:
+    for at in range(len(tokens)):
+        for phrase in _begun(tokens, at, phrases):
+            yield " ".join(phrase)
+
+
+def _begun(tokens: Sequence[str], at: int, phrases: _Phrases) -> Iterator[tuple[str, ...]]:
+    """Yield the phrases that stand at a word."""
+    for key in (tokens[at], "*"):
+        for phrase in phrases.get(key, ()):
+            if at + len(phrase) <= len(tokens) and _stands(phrase, tokens, at):
+                yield phrase
 
 
 def _stands(phrase: tuple[str, ...], tokens: Sequence[str], at: int) -> bool:
@@ -175,13 +190,13 @@ def _stands(phrase: tuple[str, ...], tokens: Sequence[str], at: int) -> bool:
 
 
 def _without_idioms(tokens: tuple[str, ...]) -> tuple[str, ...]:
-    left = list(tokens)
-    for phrase in _IDIOMS:
-        if len(phrase) > len(left):
-            continue
-        for at in range(len(left) - len(phrase), -1, -1):
-            if at + len(phrase) <= len(left) and _stands(phrase, left, at):
-                del left[at : at + len(phrase)]
+    left: list[str] = []
+    at = 0
+    while at < len(tokens):
+        taken = max(map(len, _begun(tokens, at, _IDIOMS)), default=0)
+        if not taken:
+            left.append(tokens[at])
+        at += taken or 1
     return tuple(left)
 
 

@@ -280,5 +280,5 @@ NEGATED_AGE_UNSPACED: Final = "大人 成人 成年 成熟 熟女 年上 老人 
 INSIDE_NAMES: Final[Mapping[str, str]] = {
     "sexual": "nude naked nsfw hentai porn nudify undress",
     "minor": "schoolgirl schoolboy lolita lolicon shotacon underage toddler teenag preteen youngteen teengirl "
-    "littlegirl younggirl youngboy childlike childbody jailbait",
+    "littlegirl younggirl youngboy childlike childbody kidface childface babyface jailbait",
 }

@@ -43,6 +43,8 @@ _ALIKE: Final = {
     # Blank letters, and the stroke that only stretches an Arabic word.
     **dict.fromkeys((0x115F, 0x1160, 0x2800, 0x3164, 0xFFA0, 0x0640), ""),
 }
+#: Capitals that look like a Latin letter, though their small ones look like another.
+_CAPITALS: Final = dict(zip(map(ord, "ΑΒΕΖΗΙΚΜΝΟΡΤΥΧ"), "abezhikmnoptyx", strict=True))
 _MARKS = re.compile(
     "[\u0300-\u036f\u0483-\u0489\u0591-\u05bd\u0610-\u061a\u064b-\u065f\u0670\u06d6-\u06ed\u1ab0-\u1aff\u1dc0-\u1dff"
     "\u20d0-\u20ff\ufe00-\ufe0f\ufe20-\ufe2f\U000e0100-\U000e01ef]"
@@ -73,8 +75,10 @@ class Reading:
     tokens: tuple[str, ...]
     #: Its words at each change of case and between letters and digits: SchoolGirl, 16yo.
     parted: tuple[str, ...]
-    #: Words that appear once signs are taken out, digits read as letters, or neighbours joined.
+    #: Words that appear once signs are taken out, digits read as letters, or stretched letters let go.
     hidden: frozenset[str]
+    #: Words that neighbours make together; some do by chance.
+    joined: frozenset[str]
     #: What single letters in a row spell.
     spelled: frozenset[str]
     #: Everything without blanks and signs, for scripts that have no blanks.
@@ -83,7 +87,7 @@ class Reading:
 
 def fold(text: str) -> str:
     """Return a text in one spelling, whatever its width, case, accents, look-alike letters and invisible signs."""
-    text = unicodedata.normalize("NFKC", text).casefold()
+    text = unicodedata.normalize("NFKC", text).translate(_CAPITALS).casefold()
     text = "".join(letter for letter in text if unicodedata.category(letter) != "Cf" or ord(letter) in _ALIKE)
     text = _MARKS.sub("", unicodedata.normalize("NFD", text))
     return unicodedata.normalize("NFC", text).translate(_ALIKE)
@@ -98,10 +102,17 @@ def read(text: str) -> Reading:
     tokens = tuple(_SIGNS.findall(bare.replace("_", " ")))
     parted = tuple(_SIGNS.findall(fold(_CAMEL.sub(" ", upright)).replace("_", " ")))
     tight = _WEIGHT.sub("", fold(text).replace("\\", "")).replace("|", " ")
-    hidden = {*_unsigned(tight), *_leet(tight), *_joined(tokens), *_without_article(tokens)}
+    hidden = {*_unsigned(tight), *_leet(tight), *_without_article(tokens)}
     every = {*tokens, *hidden}
     hidden |= {short for word in every for short in _unstretched(word)}
-    return Reading(tokens, parted, frozenset(hidden - set(tokens)), frozenset(_spelled(tokens)), "".join(tokens))
+    return Reading(
+        tokens,
+        parted,
+        frozenset(hidden - set(tokens)),
+        frozenset(_joined(tokens)),
+        frozenset(_spelled(tokens)),
+        "".join(tokens),
+    )
 
 
 def _unsigned(text: str) -> Iterator[str]:

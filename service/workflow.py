@@ -8,6 +8,7 @@ from typing import Any
 
 from service import graph as graphs
 from service import guard, switching
+from service.adult_workflow import ADULT_TASK, ADULT_WORKFLOW, GRAPH_HASH, guarded
 from service.declaration import in_order
 from service.errors import Problem, Rejected
 from service.job import Expected, MediaFacts, MediaKind
@@ -67,7 +68,9 @@ def parse(name: str, graph: bytes, manifest: bytes) -> Workflow:
     fit.check(described)
     if fit.problems:
         raise Rejected(*in_order(fit.problems))
-    return _workflow(name, nodes, described, targets)
+    made = _workflow(name, nodes, described, targets)
+    _check_adult(made)
+    return made
 
 
 def check(workflow: Workflow, settings: JobSettings, defaults: Mapping[str, Any] | None = None) -> tuple[Problem, ...]:
@@ -106,7 +109,7 @@ def bind(
     graph = {name: {**node, "inputs": dict(node["inputs"])} for name, node in workflow.graph.items()}
     for name, value in resolved.values.items():
         for node, key in workflow.targets[name]:
-            graph[node]["inputs"][key] = value
+            graph[node]["inputs"][key] = guarded(workflow.name, name, value)
     for role, declared in workflow.manifest.media.declared().items():
         if role in media:
             graph[declared.node]["inputs"][declared.input] = media[role]
@@ -163,6 +166,18 @@ def _workflow(
     )
 
 
+def _check_adult(workflow: Workflow) -> None:
+    """Raise Rejected where a workflow takes the name or the folder of the adult one and isn't it, node by node."""
+    if workflow.name != ADULT_WORKFLOW and workflow.task != ADULT_TASK:
+        return
+    if workflow.name != ADULT_WORKFLOW or workflow.task != ADULT_TASK:
+        title = f"{ADULT_WORKFLOW} runs in the folder {ADULT_TASK} and nowhere else, and nothing else runs there."
+        raise Rejected(Problem("adult_workflow", title, "Give the workflow another name and task."))
+    if workflow.graph_hash != GRAPH_HASH:
+        title = f"The graph of {ADULT_WORKFLOW} isn't the one that comes with Reeldrop."
+        raise Rejected(Problem("adult_workflow", title, "Put the original back; give yours another name."))
+
+
 def _leading(graph: graphs.Graph, output: str) -> graphs.Graph:
     """Return what of a graph a job runs at most: what leads to its result."""
     found = {name: {**node, "inputs": dict(node["inputs"])} for name, node in graph.items()}
@@ -196,6 +211,8 @@ def _resolve(
     facts = (media_facts or {}).get(sizes.follow) if sizes is not None else None
     picture = (facts.width, facts.height) if facts is not None else None
     lasting = _lasting(workflow, media_facts or {})
+    if workflow.name == ADULT_WORKFLOW:
+        defaults = {**defaults, "checkpoint": defaults.get("adult_checkpoint")}
     return resolve(Question(workflow.name, workflow.manifest, asked, defaults, graph_values, picture, lasting))
 
 

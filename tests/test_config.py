@@ -138,7 +138,9 @@ def test_relative_paths_start_at_the_files_folder(monkeypatch):
         ("engine: embedded\nbackends: [{name: a, url: 'http://a'}]", "conflict", (1, 1), "engine: auto"),
         ("tasks: {Bad Name: [x]}", "bad_value", (1, 19), "a-z"),
         ("tasks: {done: [x]}", "bad_value", (1, 8), "another name"),
-        ("tasks: {adult: [x]}", "not_built_yet", (1, 8), "Leave it out"),
+        ("tasks: {adult: [x]}", "bad_value", (1, 8), "nsfw_enabled: true"),
+        ("tasks: {x: [text_to_video_nsfw]}", "bad_value", (1, 8), "Take the line out"),
+        ("default_checkpoint: a/PonydiffusionV6XL.ckpt", "conflict", (1, 1), "another default_checkpoint"),
         ("tasks: {text-to-video: x}", "wrong_type", (1, 24), "text-to-video: [text_to_video_basic]"),
         ("output_dir: $HOME/x", "bad_path", (1, 13), "whole path"),
         ("output_dir: ~ann/x", "bad_path", (1, 13), "whole path"),
@@ -173,8 +175,7 @@ def test_every_mistake_is_named_at_once():
 @pytest.mark.parametrize(
     "line",
     [
-        "nsfw_checkpoint: other.safetensors", "video_format: webm", "video_codec: libx265", "video_codec: 5",
-        "nsfw_enabled: true", "nsfw_safety_filter: true",
+        "video_format: webm", "video_codec: libx265", "video_codec: 5",
         "age_slider_default: 0.5", "age_slider_range: [0, 1]", "body_slider_default: -1", "body_slider_range: [-3, 3]",
     ],
 )  # fmt: skip
@@ -264,6 +265,7 @@ def test_what_workflows_leave_open_comes_from_here():
         "fps": 8, "frames": 16, "max_frames": 64, "steps": 20, "cfg": 7.5, "sampler": "euler_ancestral",
         "checkpoint": "realisticVision_v51.safetensors", "vae": "other.safetensors",
         "face_enhancer": "gfpgan", "face_swap_model": "inswapper_128",
+        "adult_checkpoint": "ponyDiffusionV6XL.safetensors",
     }  # fmt: skip
 
 

@@ -186,7 +186,7 @@ def test_a_name_that_can_be_no_folder_is_refused_with_a_better_one(name: str, be
 
 @pytest.mark.parametrize("name", ["adult", "text_to_video_nsfw"])
 def test_a_name_with_rules_of_its_own_is_refused_until_these_are_built(name: str):
-    with pytest.raises(Rejected, match="not built yet"):
+    with pytest.raises(Rejected, match="can be called"):
         draft(name, json.dumps(TEXT).encode())
 
 
