@@ -46,7 +46,7 @@ def test_what_is_no_drop_stays_untouched_and_is_listed(world: World):
         "text-to-video/trip/cup (Ann's conflicted copy 2026-11-22).yaml": CUP.encode(),
         "text-to-video/cup.sync-conflict-20261122-101010-ABCDEFG.yaml": CUP.encode(),
         "text-to-video/done/old.yaml": CUP.encode(),
-        "image-to-video/note.txt": b"taken in Rome",
+        "image-to-video/note.doc": b"taken in Rome",
         "image-to-video/trip/PAUSE": b"",
     }
     junk = {

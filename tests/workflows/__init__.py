@@ -13,8 +13,8 @@ OUTSIDE = FOLDER / "light" if "COMFY_URL" in os.environ else SHIPPED
 
 
 def with_shipped(folder: Path) -> Path:
-    """Make a library of the shipped workflows and these in a folder, for workflows_dir, and return it."""
-    shutil.copytree(OUTSIDE, folder)
+    """Make a library of these and of the shipped workflows whose tasks they leave alone, and return its folder."""
+    shutil.copytree(OUTSIDE, folder, ignore=shutil.ignore_patterns("face_swap_*", "motion_transfer_*", "combined_*"))
     for path in FOLDER.iterdir():
         if path.suffix in {".json", ".yaml"}:
             shutil.copy(path, folder)
