@@ -13,6 +13,7 @@ from service.errors import Problem, Rejected
 from service.examination import Input
 from service.job import MediaKind
 from service.judgement import Graph, Infos, Judgement, why_chosen
+from service.loras import node_of
 from service.reading import Library, Reading
 from service.workflow import Bound, bind
 
@@ -101,7 +102,8 @@ class Binding:
         facts = {each.role: each.facts for each in inputs}
         prefix = f"reeldrop/{identity}"
         defaults = self._library.defaults
-        bound = bind(reading.workflow, cell.settings, cell.seed, references, prefix, defaults, facts)
+        facts_of = self._library.facts_of
+        bound = bind(reading.workflow, cell.settings, cell.seed, references, prefix, defaults, facts, facts_of)
         agreed = consent(cell, inputs)
         graph = Graph(
             reading.workflow,
@@ -167,9 +169,22 @@ def _in_the_jobs_words(problem: Problem, reading: Reading) -> Problem:
         return replace(problem, fix=fix)
     if problem.field in asked:
         return reading.job.placed([problem], reading.number)[0]
-    for name, parameter in reading.workflow.manifest.parameters.declared().items():
-        if name in asked and any(problem.field == f"{to.node}.{to.input}" for to in parameter.to):
+    for name, inputs in _inputs_of(asked, reading).items():
+        if problem.field in inputs:
             title = re.sub(r"^At node \S+ \([^)]*\) \S+", name, problem.title)
             title = re.sub(r", which node .* needs\.$", f", which {name} names.", title)
             return reading.job.placed([replace(problem, title=title, field=name)], reading.number)[0]
     return problem
+
+
+def _inputs_of(asked: Mapping[str, Any], reading: Reading) -> dict[str, set[str]]:
+    """Return which inputs of the graph each field of the job goes to, as node.input."""
+    parameters = reading.workflow.manifest.parameters.declared()
+    found = {name: {f"{to.node}.{to.input}" for to in parameters[name].to} for name in parameters if name in asked}
+    inputs = ("lora_name", "strength_model", "strength_clip")
+    for name in vars(asked["sliders"]) if "sliders" in asked else ():
+        found[f"sliders.{name}"] = {f"{node_of(name)}.{key}" for key in inputs}
+    if "loras" in asked:
+        numbers = range(1, len(asked["loras"]) + 1)
+        found["loras"] = {f"{node_of(str(number))}.{key}" for number in numbers for key in inputs}
+    return found

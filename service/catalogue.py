@@ -10,6 +10,7 @@ from typing import Any
 
 from service.adult import Policy
 from service.errors import Problem
+from service.families import FactsOf, nothing_known
 from service.job import MediaKind
 from service.jobs_in_file import MAX_JOBS
 from service.presets import Preset
@@ -37,6 +38,8 @@ class Library:
     adult: Policy = field(default_factory=Policy)
     #: Where to get model files, by "folder/name".
     sources: Mapping[str, str] = field(default_factory=dict)
+    #: What is known of a model file, by its folder and name.
+    facts_of: FactsOf = field(default=nothing_known, compare=False)
     #: Files that could not be taken, by name, and why; a workflow among them is as it was before.
     broken: Mapping[str, tuple[Problem, ...]] = field(default_factory=dict)
     #: Manifests that were drafted just now, by workflow: their files aren't written yet.

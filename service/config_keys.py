@@ -36,7 +36,7 @@ def _check_tasks(tasks: Mapping[str, tuple[str, ...]]) -> Mapping[str, tuple[str
     return tasks
 
 
-SliderRange = tuple[Annotated[float, Field(ge=-100, le=100)], Annotated[float, Field(ge=-100, le=100)]]
+SliderRange = tuple[Annotated[float, Field(ge=-1, le=1)], Annotated[float, Field(ge=-1, le=1)]]
 
 
 class Watch(Declared):
@@ -147,16 +147,16 @@ class Config(Declared):
     )
 
     age_slider_default: float = Field(
-        0.0, ge=-100, le=100, description="The age slider where a job is silent.", examples=[0.0]
+        0.0, ge=-1, le=1, description="The age slider where a job is silent.", examples=[0.0]
     )
     age_slider_range: SliderRange = Field(
-        (-1.0, 1.0), description="What a job may set the age slider to.", examples=[[-1.0, 1.0]]
+        (-1.0, 1.0), description="What a job may set the age slider to, at least and at most.", examples=[[-1.0, 1.0]]
     )
     body_slider_default: float = Field(
-        0.0, ge=-100, le=100, description="The body slider where a job is silent.", examples=[0.0]
+        0.0, ge=-1, le=1, description="The body slider where a job is silent.", examples=[0.0]
     )
     body_slider_range: SliderRange = Field(
-        (-1.0, 1.0), description="What a job may set the body slider to.", examples=[[-1.0, 1.0]]
+        (-1.0, 1.0), description="What a job may set the body slider to, at least and at most.", examples=[[-1.0, 1.0]]
     )
 
     inbox_dir: Folder = Field(Path("./inbox"), description="Where jobs are dropped.", examples=["./inbox"])
@@ -214,6 +214,10 @@ class Config(Declared):
             "face_enhancer": self.face_enhancer,
             "face_swap_model": self.face_swap_model,
             "adult_checkpoint": self.nsfw_checkpoint,
+            "age_slider_default": self.age_slider_default,
+            "age_slider_range": self.age_slider_range,
+            "body_slider_default": self.body_slider_default,
+            "body_slider_range": self.body_slider_range,
         }
 
     def task_lists(self, workflows: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
@@ -243,6 +247,12 @@ class Config(Declared):
                 "default_checkpoint and nsfw_checkpoint are the same, and only the adult workflow may use the latter."
             )
             raise mistake("conflict", title, "Name another default_checkpoint.", "default_checkpoint")
+        for name in ("age", "body"):
+            (low, high), usual = getattr(self, f"{name}_slider_range"), getattr(self, f"{name}_slider_default")
+            if not low <= usual <= high:
+                title = f"{name}_slider_default is not within {name}_slider_range."
+                fix = "Write the smaller limit first, and a default between the two."
+                raise mistake("conflict", title, fix, f"{name}_slider_range")
         if self.engine == "embedded" and self.backends:
             title = "engine: embedded and backends exclude each other: nobody could tell which of them draws a job."
             raise mistake("conflict", title, "Write engine: auto, or take backends out.", "engine")
@@ -251,8 +261,7 @@ class Config(Declared):
 
 #: Keys whose parts aren't built yet: their default loads, any other value is refused by name.
 UNBUILT = frozenset({
-    "video_format", "video_codec", "age_slider_default", "age_slider_range",
-    "body_slider_default", "body_slider_range",
+    "video_format", "video_codec",
 })  # fmt: skip
 
 #: The order of config.yaml: first the design's own groups, then the service's.

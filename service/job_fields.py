@@ -164,6 +164,16 @@ class Sliders(Declared):
     body: SliderValue | None = Field(None, description="More above 0, less below.", examples=[-0.2])
 
 
+def _check_loras(loras: tuple[LoraWish, ...]) -> tuple[LoraWish, ...]:
+    names = [lora.name for lora in loras]
+    if (twice := next((name for name in names if names.count(name) > 1), None)) is not None:
+        raise mistake("bad_value", f"{{field}} names {twice} twice.", "Keep one of the two.")
+    return loras
+
+
+Loras = Annotated[tuple[LoraWish, ...], Field(max_length=16), AfterValidator(_check_loras)]
+
+
 class Output(Declared):
     """How the result is called and what is written into it."""
 
@@ -223,7 +233,7 @@ class JobSettings(Declared):
         description="The VAE's file name, as ComfyUI lists it.",
         examples=["vae-ft-mse-840000-ema-pruned.safetensors"],
     )
-    loras: Annotated[tuple[LoraWish, ...], Field(max_length=16)] | None = Field(
+    loras: Loras | None = Field(
         None,
         description="LoRAs to put onto the model, each with its weight.",
         examples=[[{"name": "film_grain.safetensors", "weight": 0.7}]],
@@ -270,6 +280,13 @@ class JobSettings(Declared):
     def asked(self) -> dict[str, Any]:
         """Return the fields that the job sets."""
         return {name: value for name, value in vars(self).items() if value is not None}
+
+    def parts(self) -> set[str]:
+        """Return the names of the fields that the job sets, and of sliders and switches each: sliders.age."""
+        names = {name for name, value in vars(self).items() if value is not None}
+        if self.sliders is not None:
+            names |= {f"sliders.{name}" for name, value in vars(self.sliders).items() if value is not None}
+        return names | {f"switches.{name}" for name in self.switches or ()}
 
     def named_media(self) -> dict[str, str]:
         """Return the files that the job names itself, by role."""

@@ -8,7 +8,7 @@ from typing import Any
 
 from service.declaration import in_order, json_plain, nearest
 from service.errors import Problem, Rejected
-from service.job_fields import BOTH_LENGTHS, PROMPT_MAX, SEED_MAX, SYNONYMS, UNBUILT, JobSettings, Output
+from service.job_fields import BOTH_LENGTHS, PROMPT_MAX, SEED_MAX, SYNONYMS, UNBUILT, JobSettings, Output, Sliders
 from service.jobs_in_file import MAX_JOBS, jobs_of
 from service.matrix import PROMPTS, as_prompt
 from service.plain_text import decode as decode_text
@@ -18,7 +18,7 @@ from service.typed_yaml import read, read_partly
 from service.yaml_slips import quote
 
 __all__ = [
-    "MAX_JOBS", "PROMPT_MAX", "SEED_MAX", "UNBUILT", "Draft", "JobFile", "JobSettings", "Output",
+    "MAX_JOBS", "PROMPT_MAX", "SEED_MAX", "UNBUILT", "Draft", "JobFile", "JobSettings", "Output", "Sliders",
     "draft", "expand", "from_text", "named_files", "parse", "schema", "without_file",
 ]  # fmt: skip
 

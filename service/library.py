@@ -12,6 +12,8 @@ from service.catalogue import Library
 from service.config import Config
 from service.disk import Disk
 from service.errors import Problem, Rejected
+from service.families import FactsOf, listed
+from service.model_headers import ModelHeaders
 from service.plain_text import MAX_BYTES
 from service.presets import Preset
 from service.workflow import Workflow
@@ -36,6 +38,7 @@ def load(config: Config, before: Library | None = None) -> Library:
         wildcards=reading.wildcards(),
         max_cells=config.max_cells,
         sources=reading.sources(config.models_dir / "models.yaml"),
+        facts_of=reading.facts_of(config.models_dir),
         broken=reading.broken,
         drafts=reading.drafts,
         adult=_policy(config, reading.adult_models(config.models_dir / "models.yaml")),
@@ -157,13 +160,22 @@ class _Shelves:
 
     def sources(self, file: Path) -> dict[str, str]:
         """Return where to get each model; without the list nobody is told."""
+        return {f"{each.folder}/{each.name}": each.source for each in self._models(file) if each.source is not None}
+
+    def facts_of(self, folder: Path) -> FactsOf:
+        """Return what tells of a model file what its own header says, and otherwise what the list says."""
+        headers = ModelHeaders(folder)
+        told = model_list.facts(self._models(folder / "models.yaml"))
+        return lambda where, name: headers.facts_of(where, name).filled(listed(told, where, name))
+
+    def _models(self, file: Path) -> tuple[model_list.Model, ...]:
         try:
-            return model_list.sources(file.read_bytes())
+            return model_list.models(file.read_bytes())
         except FileNotFoundError:
-            return {}
+            return ()
         except (OSError, Rejected) as broken:
             LOG.error("models/%s can't be read: %s", file.name, broken)
-            return {}
+            return ()
 
     def _name(self, file: str, broken: Rejected) -> None:
         self.broken[file] = broken.problems

@@ -19,6 +19,7 @@ from service.manifest_keys import (
     Sizes,
     Text,
 )
+from service.manifest_loras import LoraPlace, SliderFiles
 from service.manifest_needs import Needs
 from service.manifest_switches import ConfiguredKeys, Switch
 from service.strict_yaml import Document
@@ -29,8 +30,6 @@ RESERVED_FOLDERS = frozenset({"done", "rejected", "media", "scheduled", "gallery
 
 #: Parts of the format that later versions will know; until then they are refused by name.
 UNBUILT: Mapping[str, str] = {
-    "sliders": "Leave it out; list the LoRA's node under optional_nodes.",
-    "loras": "Leave it out.",
     "chunks": "Leave it out and give frames a maximum.",
 }
 
@@ -73,6 +72,12 @@ class Manifest(Declared):
         description="Why it can't be run, and what to use instead: every job for it is refused with this sentence.",
         examples=["Its node pack no longer loads; use motion_transfer_wan_animate."],
     )
+    loras: LoraPlace | None = Field(
+        None,
+        description="Where LoRAs are put; without it the workflow takes none.",
+        examples=[{"model": {"node": "1"}, "clip": {"node": "1", "output": 1}}],
+    )
+    sliders: SliderFiles = Field(SliderFiles(), description="The LoRAs behind the sliders that a job may set.")
     output: Output = Field(description="The node that saves the result.", examples=[{"node": "14"}])
     progress: dict[str, Annotated[float, Field(gt=0, le=1e6)]] = Field(
         {}, description="How much of the time each node takes, by its id; any scale.", examples=[{"12": 90}]

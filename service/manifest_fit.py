@@ -55,6 +55,7 @@ class Fit:
             self._say("sizes follows a role that media doesn't have.", ("sizes", "follow"))
         self._followed(manifest)
         self._lasting(manifest)
+        self._chained(manifest)
         names = manifest.parameters.declared()
         for position, model in enumerate(manifest.needs.models):
             if model.parameter is not None and model.parameter not in names:
@@ -77,6 +78,21 @@ class Fit:
             if not declared.required and role_name not in switched:
                 fix = f"Write a switch with role: {role_name}, which leaves out what hangs on it."
                 self._say(f"{role_name} needn't be brought, and no switch says what then.", ("media", role_name), fix)
+
+    def _chained(self, manifest: Manifest) -> None:
+        place = manifest.loras
+        if place is None:
+            if manifest.sliders.declared():
+                fix = "Add loras: {model: {node: …}}, the output behind which they are put."
+                self._say("sliders need a place for their LoRAs.", ("sliders",), fix)
+            return
+        for name in ("model", "clip"):
+            end = getattr(place, name)
+            if end is None or not self._has(end.node, ("loras", name)):
+                continue
+            if not any(each[2:] == (end.node, end.output) for each in graphs.links(self.graph)):
+                title = f"Nothing of the graph takes output {end.output} of node {end.node}."
+                self._say(title, ("loras", name))
 
     def _followed(self, manifest: Manifest) -> None:
         follow = manifest.output.follow

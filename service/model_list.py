@@ -12,6 +12,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from service.declaration import Declared, Slug, mistake
 from service.errors import Problem, Rejected
+from service.families import ModelFacts
 from service.strict_yaml import Document
 from service.strict_yaml import read as read_yaml
 from service.typed_yaml import read_list
@@ -118,6 +119,7 @@ class Model(Declared):
         description="Whether its terms must be accepted on its page before it can be fetched.",
         examples=[True],
     )
+    clip: bool | None = Field(None, description="Of a LoRA: whether it changes the text encoder too.", examples=[False])
     adult: bool = Field(default=False, description="Whether it is made for adult content.", examples=[True])
     workflows: tuple[Slug, ...] = Field((), description="Who needs it.", examples=[["image_to_video_svd"]])
 
@@ -145,6 +147,11 @@ def parse(data: bytes) -> dict[str, list[str]]:
 def sources(data: bytes) -> dict[str, str]:
     """Return where to get each model, by "folder/name"; raise Rejected with every mistake and its place."""
     return {model.place: model.source for model in models(data) if model.source is not None}
+
+
+def facts(listed: Iterable[Model]) -> dict[str, ModelFacts]:
+    """Return what the list says of each model's kind, by "folder/name"."""
+    return {model.place: ModelFacts(model.family, model.clip) for model in listed}
 
 
 def needed_by(listed: Iterable[Model], workflow: str) -> tuple[Model, ...]:

@@ -251,7 +251,7 @@ class _Reader:
     def _choose(self, wanted: str, media: Mapping[str, MediaKind]) -> None:
         """Raise Rejected with what a workflow refuses of the job, or because there is none such for the task."""
         order = self.library.tasks[self.dropped.task]
-        asked = self._job_for(wanted).asked()
+        asked = self._job_for(wanted).parts()
         choose(list(self.library.workflows.values()), self.dropped.task, order, wanted, media, asked)
 
     def _job_for(self, workflow: str) -> JobSettings:

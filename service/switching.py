@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 from service import graph as graphs
@@ -20,7 +20,7 @@ def states_of(manifest: Manifest, asked: Mapping[str, bool], roles: Collection[s
     }
 
 
-def problems_of(workflow: str, manifest: Manifest, asked: Mapping[str, bool]) -> Iterator[Problem]:
+def problems_of(workflow: str, manifest: Manifest, asked: Iterable[str]) -> Iterator[Problem]:
     """Yield what is wrong with the switches that a job sets."""
     free = [name for name, switch in manifest.switches.items() if switch.role is None]
     for name in asked:

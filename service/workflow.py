@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from service import graph as graphs
 from service import guard, switching
 from service.adult_workflow import ADULT_TASK, ADULT_WORKFLOW, GRAPH_HASH, guarded
-from service.declaration import in_order
+from service.declaration import did_you_mean, in_order
 from service.errors import Problem, Rejected
+from service.families import FactsOf, nothing_known, unfit
 from service.job import Expected, MediaFacts, MediaKind
-from service.jobfile import JobSettings
+from service.jobfile import JobSettings, Sliders
+from service.loras import Wanted, chain, wanted
 from service.manifest import Manifest, read_manifest
 from service.manifest_fit import Fit
+from service.manifest_loras import FOLDER
 from service.resolving import Question, Resolved, resolve
 
 #: A node that the manifest's progress doesn't name is taken to be quick.
 _QUICK_NODE = 0.5
 #: Job fields that every workflow takes, because they never reach the graph.
-OUTSIDE = frozenset({"workflow", "count", "preset", "priority", "output", "rerun", "consent", "shrink"})
+OUTSIDE = frozenset({"workflow", "count", "matrix", "preset", "priority", "output", "rerun", "consent", "shrink"})
 
 
 @dataclass(frozen=True)
@@ -75,8 +78,9 @@ def parse(name: str, graph: bytes, manifest: bytes) -> Workflow:
 
 def check(workflow: Workflow, settings: JobSettings, defaults: Mapping[str, Any] | None = None) -> tuple[Problem, ...]:
     """Return every problem that a job's settings have with a workflow: fields it lacks, limits, a missing prompt."""
-    asked = settings.asked()
-    return (*_unfit(workflow, asked), *_resolve(workflow, asked, defaults or {}, None).problems)
+    resolved = _resolve(workflow, settings.asked(), defaults or {}, None)
+    loras = _loras(workflow, settings, defaults or {}, nothing_known)
+    return (*_unfit(workflow, settings.parts()), *resolved.problems, *loras.problems)
 
 
 def bind(
@@ -87,21 +91,25 @@ def bind(
     prefix: str,
     defaults: Mapping[str, Any],
     media_facts: Mapping[str, MediaFacts] | None = None,
+    facts_of: FactsOf = nothing_known,
 ) -> Bound:
     """
     Return the graph that a job runs, a copy with everything in its place.
 
     `media` maps each role to the server's reference of its file, `prefix` is the output's file name, unique for the
     job; `defaults` are what config.yaml says where the manifest is silent; `media_facts` lets sizes follow a picture,
-    and what is expected of the result follow a video.
+    and what is expected of the result follow a video; `facts_of` tells of model files what family they are.
     Raises Rejected with every problem that check would name; that every job has a seed is none, even where the workflow
     takes no seed.
     """
-    asked = settings.asked()
+    asked, names = settings.asked(), settings.parts()
     if "seed" not in workflow.fields:
         asked.pop("seed", None)
+        names.discard("seed")
     resolved = _resolve(workflow, {**asked, "seed": seed}, defaults, media_facts)
-    problems = [*_unfit(workflow, asked), *resolved.problems]
+    loras = _loras(workflow, settings, defaults, facts_of)
+    problems = [*_unfit(workflow, names), *resolved.problems, *loras.problems]
+    problems += unfit(workflow.name, workflow.manifest.family, _models(resolved.values, loras), facts_of)
     missing = sorted(workflow.required_roles - set(media))
     if problems or missing:
         raise Rejected(*problems, *(media_missing(workflow, role) for role in missing))
@@ -119,10 +127,13 @@ def bind(
     output = workflow.manifest.output
     graph[output.node]["inputs"][output.prefix] = prefix
     switching.leave_out_idle(graph, workflow.manifest)
+    if workflow.manifest.loras is not None and any(lora.weight for lora in loras.loras):
+        graph = chain(graph, workflow.manifest.loras, loras.loras)
     graphs.lead_to(graph, output.node)
+    shape = {**({"switches": switches} if switches else {}), **loras.settings}
     return Bound(
         graph,
-        {"seed": seed, **resolved.values, **_seconds(resolved.values), **({"switches": switches} if switches else {})},
+        {"seed": seed, **resolved.values, **_seconds(resolved.values), **shape},
         resolved.adjusted,
         _expected(workflow, resolved.values, media_facts or {}, switching.enlargement(workflow.manifest, switches)),
         output.node,
@@ -131,15 +142,29 @@ def bind(
     )
 
 
-def _unfit(workflow: Workflow, asked: Mapping[str, Any]) -> list[Problem]:
+def _loras(workflow: Workflow, settings: JobSettings, defaults: Mapping[str, Any], facts_of: FactsOf) -> Wanted:
+    """Return what a job's sliders and LoRAs come to."""
+    sliders = {name: value for name, value in vars(settings.sliders or Sliders()).items() if value is not None}
+    asked = [(lora.name, lora.weight) for lora in settings.loras or ()]
+    return wanted(workflow.manifest, sliders, asked, defaults, facts_of)
+
+
+def _models(values: Mapping[str, Any], loras: Wanted) -> Iterator[tuple[str, str, str]]:
+    """Yield the model files of a job whose family must be the workflow's: (field, folder, name)."""
+    if values.get("checkpoint"):
+        yield "checkpoint", "checkpoints", values["checkpoint"]
+    for lora in loras.loras:
+        if lora.weight:
+            yield ("loras" if lora.label.isdigit() else f"sliders.{lora.label}"), FOLDER, lora.file
+
+
+def _unfit(workflow: Workflow, asked: Collection[str]) -> list[Problem]:
     """Return what is wrong with which fields a job sets, whatever their values are."""
-    problems = [not_taken(workflow, name) for name in asked if name not in workflow.fields]
+    problems = lacking(workflow, asked)
     for name, parameter in workflow.manifest.parameters.declared().items():
         if parameter.required and name not in asked:
             title = f"{name} is missing: {workflow.name} needs one."
             problems.append(Problem("missing_field", title, f"Add a line that begins with {name}:", field=name))
-    if "switches" in workflow.fields:
-        problems += switching.problems_of(workflow.name, workflow.manifest, asked.get("switches", {}))
     return problems
 
 
@@ -149,7 +174,8 @@ def _workflow(
     roles = manifest.media.declared()
     parameters = manifest.parameters.declared()
     derived = {"seconds"} if {"frames", "fps"} <= set(parameters) else set()
-    derived |= {"switches"} if any(switch.role is None for switch in manifest.switches.values()) else set()
+    free = [f"switches.{name}" for name, switch in manifest.switches.items() if switch.role is None]
+    derived |= {"switches", *free} if free else set()
     return Workflow(
         name=name,
         title=manifest.title,
@@ -161,7 +187,7 @@ def _workflow(
         required_roles=frozenset(role for role, declared in roles.items() if declared.required),
         needs_prompt="prompt" in parameters and parameters["prompt"].required,
         needs_consent=bool(guard.identity_nodes(_leading(graph, manifest.output.node))),
-        fields=frozenset({*parameters, *roles, *derived, *OUTSIDE}),
+        fields=frozenset({*parameters, *roles, *derived, *_lora_fields(manifest), *OUTSIDE}),
         targets=targets,
     )
 
@@ -178,6 +204,13 @@ def _check_adult(workflow: Workflow) -> None:
         raise Rejected(Problem("adult_workflow", title, "Put the original back; give yours another name."))
 
 
+def _lora_fields(manifest: Manifest) -> Iterator[str]:
+    if manifest.loras is not None:
+        yield "loras"
+    if sliders := manifest.sliders.declared():
+        yield from ("sliders", *(f"sliders.{name}" for name in sliders))
+
+
 def _leading(graph: graphs.Graph, output: str) -> graphs.Graph:
     """Return what of a graph a job runs at most: what leads to its result."""
     found = {name: {**node, "inputs": dict(node["inputs"])} for name, node in graph.items()}
@@ -185,9 +218,25 @@ def _leading(graph: graphs.Graph, output: str) -> graphs.Graph:
     return found
 
 
+def lacking(workflow: Workflow, asked: Collection[str]) -> list[Problem]:
+    """Return the refusals of what a job sets and a workflow doesn't have; parts are named by dots: sliders.age."""
+    return [
+        not_taken(workflow, name)
+        for name in sorted(asked)
+        if name not in workflow.fields and (name.partition(".")[0] in workflow.fields or "." not in name)
+    ]
+
+
 def not_taken(workflow: Workflow, name: str) -> Problem:
-    """Return the refusal of a field that a workflow doesn't have."""
-    takes = ", ".join(sorted(workflow.fields - OUTSIDE))
+    """Return the refusal of a field, or of a part of one, that a workflow doesn't have."""
+    head, _, part = name.partition(".")
+    if head == "switches" and part:
+        return next(switching.problems_of(workflow.name, workflow.manifest, [part]))
+    if part:
+        parts = sorted(field.partition(".")[2] for field in workflow.fields if field.startswith(f"{head}."))
+        fix = did_you_mean(part, parts, f"Take {part} out. Of {head} {workflow.name} has: {', '.join(parts)}.")
+        return Problem("field_not_taken", f"{workflow.name} takes no {name}.", fix, field=name)
+    takes = ", ".join(sorted(field for field in workflow.fields - OUTSIDE if "." not in field))
     fix = f"Take {name} out. {workflow.name} takes: {takes}."
     return Problem("field_not_taken", f"{workflow.name} takes no {name}.", fix, field=name)
 

@@ -148,6 +148,11 @@ def test_relative_paths_start_at_the_files_folder(monkeypatch):
         ("output_dir: ''", "bad_path", (1, 13), "folder"),
         ("log_level:", "empty_field", (1, 1), "take the line out"),
         ("age_slider_range: [0, 1, 2]", "bad_value", (1, 19), "not 3"),
+        ("age_slider_range: [0.5, 1]", "conflict", (1, 1), "a default between the two"),
+        ("body_slider_range: [1, -1]", "conflict", (1, 1), "the smaller limit first"),
+        ("body_slider_range: [-3, 1]", "out_of_range", (1, 21), "-1"),
+        ("age_slider_default: 1.5", "out_of_range", (1, 21), "1"),
+        ("max_cells: 0", "out_of_range", (1, 12), "1"),
         ("- a", "not_fields", (1, 1), "Write keys as name: value, without a dash"),
         ("a b c", "not_fields", (1, 1), "holds no keys"),
         ("media_roots: /mnt/photos", "wrong_type", (1, 14), "media_roots: [/mnt/photos]"),
@@ -176,7 +181,6 @@ def test_every_mistake_is_named_at_once():
     "line",
     [
         "video_format: webm", "video_codec: libx265", "video_codec: 5",
-        "age_slider_default: 0.5", "age_slider_range: [0, 1]", "body_slider_default: -1", "body_slider_range: [-3, 3]",
     ],
 )  # fmt: skip
 def test_a_changed_key_whose_part_comes_later_is_refused_by_name(line):
@@ -266,6 +270,8 @@ def test_what_workflows_leave_open_comes_from_here():
         "checkpoint": "realisticVision_v51.safetensors", "vae": "other.safetensors",
         "face_enhancer": "gfpgan", "face_swap_model": "inswapper_128",
         "adult_checkpoint": "ponyDiffusionV6XL.safetensors",
+        "age_slider_default": 0.0, "age_slider_range": (-1.0, 1.0),
+        "body_slider_default": 0.0, "body_slider_range": (-1.0, 1.0),
     }  # fmt: skip
 
 

@@ -40,6 +40,11 @@ def test_the_list_has_every_model_that_our_workflows_need():
     needed = {
         (model.folder, model.file, flow.name) for flow in shipped().values() for model in flow.manifest.needs.models
     }
+    needed |= {
+        ("loras", slider.file, flow.name)
+        for flow in shipped().values()
+        for slider in flow.manifest.sliders.declared().values()
+    }
     assert needed - found == set()
 
 

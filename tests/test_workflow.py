@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from service import graph as graphs
 from service import manifest as manifests
-from service import manifest_keys, manifest_needs, manifest_switches
+from service import manifest_keys, manifest_loras, manifest_needs, manifest_switches
 from service.choosing import choose
 from service.declaration import reference
 from service.errors import Rejected
@@ -93,6 +93,10 @@ MODELS = [
     "SetValue",
     "Configured",
     "OptionalNode",
+    "LoraPlace",
+    "OutputOf",
+    "SliderFiles",
+    "SliderFile",
     "Output",
     "Needs",
     "Pack",
@@ -101,8 +105,8 @@ MODELS = [
 
 
 def takes(flow):
-    everywhere = {"workflow", "count", "preset", "priority", "output", "rerun", "consent", "shrink"}
-    return ", ".join(sorted(flow.fields - everywhere))
+    everywhere = {"workflow", "count", "preset", "priority", "output", "rerun", "consent", "shrink", "matrix"}
+    return ", ".join(sorted(field for field in flow.fields - everywhere if "." not in field))
 
 
 def workflow_parts():
@@ -110,7 +114,7 @@ def workflow_parts():
     rows += [f"| `{flow.name}`: {flow.title} | `{flow.task}` | {takes(flow)} |" for flow in SHIPPED]
     later = ["| key | meanwhile |", "| --- | --- |"]
     later += [f"| `{key}` | {cure} |" for key, cure in manifests.UNBUILT.items()]
-    rooms = (manifests, manifest_keys, manifest_needs, manifest_switches)
+    rooms = (manifests, manifest_keys, manifest_needs, manifest_switches, manifest_loras)
     declared = {name: found for room in rooms for name in MODELS if (found := getattr(room, name, None)) is not None}
     tables = {f"manifest {name}": reference(declared[name]) for name in MODELS}
     return {"workflows": "\n".join(rows) + "\n", "manifest keys not built yet": "\n".join(later) + "\n", **tables}
