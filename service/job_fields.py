@@ -283,15 +283,21 @@ class JobSettings(Declared):
 
     def parts(self) -> set[str]:
         """Return the names of the fields that the job sets, and of sliders and switches each: sliders.age."""
-        names = {name for name, value in vars(self).items() if value is not None}
-        if self.sliders is not None:
-            names |= {f"sliders.{name}" for name, value in vars(self.sliders).items() if value is not None}
-        return names | {f"switches.{name}" for name in self.switches or ()}
+        asked = self.asked()
+        return {*asked, *flat(asked)}
 
     def named_media(self) -> dict[str, str]:
         """Return the files that the job names itself, by role."""
         named = {role: getattr(self, role) for role in ROLES}
         return {role: name for role, name in named.items() if name is not None}
+
+
+def flat(asked: Mapping[str, Any]) -> dict[str, Any]:
+    """Return fields with each slider and switch by itself: sliders.age."""
+    found = {name: value for name, value in asked.items() if name not in ("sliders", "switches")}
+    if (sliders := asked.get("sliders")) is not None:
+        found |= {f"sliders.{name}": value for name, value in vars(sliders).items() if value is not None}
+    return found | {f"switches.{name}": value for name, value in (asked.get("switches") or {}).items()}
 
 
 #: The fields that may have several values in a matrix, and those of which a part may, as in sliders.age.

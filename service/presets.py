@@ -11,14 +11,14 @@ from pydantic import Field, create_model
 from service import drops
 from service.declaration import Declared, did_you_mean, in_order
 from service.errors import Problem, Rejected
-from service.job_fields import BOTH_LENGTHS, UNBUILT, JobSettings
+from service.job_fields import BOTH_LENGTHS, PROMPT_MAX, UNBUILT, JobSettings, Prompt, Sliders, flat
 from service.strict_yaml import read as read_yaml
 from service.typed_yaml import read
 
 #: The job fields that a preset may set: what a video looks like, and nothing that somebody must say of one job.
 FIELDS = (
     "workflow", "negative_prompt", "width", "height", "frames", "seconds", "fps", "steps", "cfg", "sampler",
-    "scheduler", "checkpoint", "vae",
+    "scheduler", "checkpoint", "vae", "loras", "sliders", "switches",
 )  # fmt: skip
 
 _LENGTHS = frozenset({"frames", "seconds"})
@@ -27,6 +27,9 @@ _LENGTHS = frozenset({"frames", "seconds"})
 class _Head(Declared):
     title: str = Field("", max_length=400, description="A name for people.", examples=["Cinematic"])
     description: str = Field("", max_length=2000, description="What it is good for.", examples=["Slow and wide."])
+    style: Prompt | None = Field(
+        None, description="Words about the look, put behind the job's prompt.", examples=["ink lines, flat colours"]
+    )
 
 
 _FIELDS: dict[str, Any] = {
@@ -37,22 +40,40 @@ _Written: type[_Head] = create_model("_Written", __base__=_Head, **_FIELDS)
 
 @dataclass(frozen=True)
 class Preset:
-    """One preset; `settings` are in the job file's own fields."""
+    """One preset; `settings` are in the job file's own fields, and `style` is put behind the job's prompt."""
 
     name: str
     title: str
     description: str
     settings: Mapping[str, Any]
+    style: str = ""
 
     def own(self, job: JobSettings) -> dict[str, Any]:
-        """Return the settings that hold for a job, the workflow apart; a length, frames or seconds, is one."""
-        asked = job.asked()
-        taken = {*asked, "workflow", *(_LENGTHS if _LENGTHS & set(asked) else ())}
-        return {name: value for name, value in self.settings.items() if name not in taken}
+        """
+        Return the settings that hold for a job, the workflow and the style apart.
+
+        A length, frames or seconds, is one; each slider and switch counts by itself: sliders.age.
+        """
+        asked = job.parts()
+        taken = {*asked, "workflow", *(_LENGTHS if _LENGTHS & asked else ())}
+        return {name: value for name, value in flat(self.settings).items() if name not in taken}
 
     def below(self, job: JobSettings, without: Collection[str] = ()) -> JobSettings:
         """Return a job with this preset where it is silent."""
-        return job.model_copy(update={name: value for name, value in self.own(job).items() if name not in without})
+        changed: dict[str, Any] = {}
+        for name, value in self.own(job).items():
+            if name in without:
+                continue
+            field, _, part = name.partition(".")
+            if not part:
+                changed[field] = value
+            elif field == "sliders":
+                changed[field] = (changed.get(field) or job.sliders or Sliders()).model_copy(update={part: value})
+            else:
+                changed[field] = {**(changed.get(field) or job.switches or {}), part: value}
+        if self.style and job.prompt is not None and len(job.prompt) + len(self.style) + 2 <= PROMPT_MAX:
+            changed["prompt"] = f"{job.prompt}, {self.style}"
+        return job.model_copy(update=changed)
 
 
 def parse(name: str, data: bytes) -> Preset:
@@ -75,7 +96,7 @@ def parse(name: str, data: bytes) -> Preset:
     if problems or made is None:
         raise Rejected(*in_order(problems))
     settings = {name: value for name in FIELDS if (value := getattr(made, name)) is not None}
-    return Preset(name, made.title, made.description, settings)
+    return Preset(name, made.title, made.description, settings, made.style or "")
 
 
 def preset_of(job: JobSettings, grouping: str, presets: Mapping[str, Preset]) -> Preset | None:

@@ -41,7 +41,8 @@ def job_parts():
     shipped = ["| preset | what it is for | its settings |", "| --- | --- | --- |"]
     for file in sorted((pages.DOCS.parent / "workflows" / "presets").glob("*.yaml")):
         preset = presets.parse(file.stem, file.read_bytes())
-        settings = ", ".join(f"{name}: {written(value)}" for name, value in preset.settings.items())
+        told = {**({"style": preset.style} if preset.style else {}), **preset.settings}
+        settings = ", ".join(f"{name}: {written(value)}" for name, value in told.items())
         shipped.append(f"| `{preset.name}` | {preset.description} | {settings} |")
     return {
         "presets": "\n".join(shipped) + "\n",

@@ -11,6 +11,7 @@ from service.job_fields import UNBUILT, JobSettings
 from service.jobfile import parse as parse_job
 from service.presets import FIELDS, parse, preset_of
 from service.reading import Dropped, read
+from service.workflow import bind
 from tests.shelf import flow, library
 
 ROOT = Path(__file__).parent.parent
@@ -175,3 +176,38 @@ def test_a_job_below_a_preset_is_the_same_job_as_one_that_writes_it_out(of_job, 
 def test_the_folder_names_a_preset_as_the_drop_room_reads_it():
     film = preset("steps: 3")
     assert preset_of(JobSettings.model_validate({}), "a/film/b", {"film": film}) is film
+
+
+def test_a_style_is_put_behind_the_jobs_prompt_and_nowhere_else():
+    film = preset("style: ink lines, {flat|pale} colours\nsteps: 30")
+    assert reading("prompt: a cat\npreset: film", film).settings.prompt == "a cat, ink lines, {flat|pale} colours"
+    assert reading("prompt: a cat", film).settings.prompt == "a cat"
+    found = reading("steps: 5", film, task="image-to-video", grouping="film", media=("cat.jpg",))
+    assert found.settings.prompt is None
+    assert len(reading(f"prompt: {'a' * 9_990}\npreset: film", film).settings.prompt) == 9_990
+
+
+def test_each_slider_and_switch_of_a_preset_counts_by_itself():
+    film = preset("sliders: {age: 0.5, body: 0.1}\nswitches: {restore: true, upscale: true}\nloras: [{name: ink}]")
+    job = parse_job(b"sliders: {age: -0.5}\nswitches: {upscale: false, other: true}").settings
+    settings = film.below(job, without=["sliders.body"])
+    assert (settings.sliders.age, settings.sliders.body) == (-0.5, None)
+    assert settings.switches == {"restore": True, "upscale": False, "other": True}
+    assert [lora.name for lora in settings.loras] == ["ink"]
+    assert film.below(parse_job(b"loras: []").settings).loras == ()
+    assert film.below(job).sliders.body == 0.1
+
+
+def test_sliders_of_a_preset_that_a_workflow_lacks_are_left_out_and_said():
+    found = reading("prompt: a\npreset: film", preset("sliders: {age: 0.5}\nloras: [{name: ink}]"))
+    assert (found.settings.sliders, found.settings.loras) == (None, None)
+    assert [line.partition(" ")[0] for line in found.left_out] == ["loras", "sliders.age"]
+
+
+def test_the_same_rules_are_asked_of_a_presets_slider_as_of_a_jobs():
+    ours = door.load(config.parse(f"workflows_dir: {ROOT / 'workflows'}\nmodels_dir: {ROOT / 'models'}\n", ROOT))
+    ours.presets = {"young": preset("sliders: {age: -0.5}", "young")}
+    (found,) = read(Dropped("text-to-video", "", "x", "job_file", b"prompt: a\npreset: young", ()), ours)
+    made = bind(found.workflow, found.settings, 1, {}, "p", ours.defaults)
+    assert made.settings["sliders"]["age"] == -0.5
+    assert made.graph["lora-age"]["inputs"]["strength_model"] == -1.5
