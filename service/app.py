@@ -137,6 +137,7 @@ class App(Rooms):
         self.publishing.retry_held()
         self.ending.close_all()
         self.register.show_again()
+        self.sheets.make_owed()
         due_s = self.intake.step()
         if not self.lanes:
             hold = Hold("no_backend", "No ComfyUI is configured.", "Name one under backends in config.yaml.", utc_now())
@@ -165,6 +166,7 @@ class App(Rooms):
             and not (self.admission.held or self.retrial.pending)
             and not self.store.can_go_on(self.control.paused_tasks)
             and not self.publishing.busy()
+            and not self.sheets.busy()
             and not self.intake.is_following
         )
 

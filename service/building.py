@@ -46,6 +46,7 @@ from service.restocking import Restocking
 from service.retrial import Retrial
 from service.servers import servers_of
 from service.setbacks import Setbacks, resume_group
+from service.sheets import Sheets
 from service.shrinking import Shrunk, shrunk
 from service.store import Store
 from service.timing import Timing
@@ -97,6 +98,7 @@ class Rooms:
         self._admitting = Crew("admission", 2, self._fallen.append)
         self._publishers = Crew("publishing", 3, self._fallen.append)
         self._build_publishing(work)
+        self._build_sheets()
         self.control = Control(
             self.register,
             self.ending,
@@ -135,6 +137,17 @@ class Rooms:
             engine_output=self._engine.output if self._engine else None,
             media_roots=tuple(map(Path, config.media_roots)),
             timing=self.timing,
+        )
+
+    def _build_sheets(self) -> None:
+        self.sheets = Sheets(
+            self.register,
+            self.outbox,
+            self._results_examiner,
+            self._publishers,
+            ended=self._wake.set,
+            check_outbox=lambda: self._check_root(self.config.output_dir),
+            monotonic=time.monotonic,
         )
 
     def _make_folders(self) -> None:

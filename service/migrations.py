@@ -129,6 +129,17 @@ def interpolated_results(database: Database) -> None:
     database.execute("ALTER TABLE renders ADD COLUMN interpolation INTEGER NOT NULL DEFAULT 1")
 
 
+@MIGRATIONS()
+def sheets_owed(database: Database) -> None:
+    """Owe a batch its sheet in the very step that ends it, whatever ends it; those that have ended get none."""
+    database.execute("CREATE TABLE owed_sheets (batch TEXT PRIMARY KEY) STRICT")
+    database.execute(
+        """CREATE TRIGGER batch_ended AFTER UPDATE OF state ON jobs
+           WHEN NEW.kind = 'batch' AND NEW.state != OLD.state AND NEW.state IN ('done', 'failed', 'cancelled')
+           BEGIN INSERT OR IGNORE INTO owed_sheets (batch) VALUES (NEW.id); END"""
+    )
+
+
 def folded(task: str, grouping: str, name: str) -> str:
     """Return what two outbox names share when they clash, folders and all."""
     return fold("/".join(part for part in (task, grouping, name) if part))

@@ -16,7 +16,7 @@ from service.naming import fold
 
 #: What a result may end with, ours or not: a file of this ending and a job's name takes that name.
 RESULT_SUFFIXES = (".mp4", ".webm", ".mov", ".mkv", ".gif", ".webp", ".png", ".jpg", ".jpeg", ".avi", ".m4v")
-_OURS = (".status.json", ".preview.jpg")
+_OURS = (".status.json", ".preview.jpg", ".sheet.jpg")
 
 
 class Outbox:
@@ -69,8 +69,12 @@ class Outbox:
         """Replace a preview with these bytes."""
         self._write(relative, jpeg, durable=False)
 
+    def write_sheet(self, relative: str, jpeg: bytes) -> None:
+        """Replace a batch's sheet with these bytes, durably."""
+        self._write(relative, jpeg, durable=True)
+
     def remove(self, relative: str) -> None:
-        """Remove a status file or preview of ours, if it is there; raises ValueError for any other file."""
+        """Remove a status file, preview or sheet of ours, if it is there; raises ValueError for any other file."""
         if not relative.endswith(_OURS):
             raise ValueError(f"{relative} is not ours to remove")
         path = self._path(relative)

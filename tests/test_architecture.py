@@ -25,6 +25,7 @@ FLOORS: dict[str, float] = {
     "beginning": 7,
     "housekeeping": 7,
     "results": 6.5,
+    "sheets": 6.5,
     "previews": 6.5,
     "marking": 6,
     "leaving": 6,

@@ -18,6 +18,8 @@ class Deadlines:
     video_s: float = 60.0
     video_s_for_s: float = 10.0
     longest_s: float = 3600.0
+    #: A sheet gets this long for each result that it shows, to read it whole.
+    cell_s: float = 10.0
     preview_s: float = 5.0
     #: A preview gives up this soon when another file is being examined; the next one is half a second away.
     preview_turn_s: float = 1.0

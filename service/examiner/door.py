@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -138,6 +138,17 @@ class Examiner(Line):
             return self._ask(operation, deadline_s, name, path=str(path), expected=asdict(expected), **more)
         except Rejected as refusal:
             raise failed(refusal.problems[0]) from refusal
+
+    def sheet(self, cells: Sequence[Mapping[str, Any]], more: int, mark: str, software: str) -> bytes:
+        """
+        Return a JPEG with the first frame of each cell's file, and of `more` how many there are.
+
+        Each cell has "label", "path" (or None) and "sha256"; a file that isn't there or isn't the same is grey.
+        """
+        deadline_s = self._deadlines.screen_s + self._deadlines.cell_s * len(cells)
+        made: list[Any] = [dict(cell) for cell in cells]
+        _, jpeg = self._ask("sheet", deadline_s, "The sheet", cells=made, more=more, mark=mark, software=software)
+        return jpeg
 
     def preview(self, data: bytes) -> tuple[bytes, Screening]:
         """Return a server's preview as a clean JPEG of at most 512 pixels, with its score.

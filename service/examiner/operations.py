@@ -13,7 +13,7 @@ import av.logging
 from service.errors import Problem, Rejected, Unavailable
 from service.examiner.classifier import Classifier
 from service.job import Expected, MediaFacts, MediaKind, Screening
-from service.media import clips, facts, formats, pictures, preparing, remuxing, trouble, verification
+from service.media import clips, facts, formats, pictures, preparing, remuxing, sheets, trouble, verification
 
 if TYPE_CHECKING:
     from service.media.frames import Rgb
@@ -93,6 +93,11 @@ class Operations:
         del payload
         made = remuxing.save_picture(Path(path), Path(target), tags, pictures)
         return made and _plain(made), b""
+
+    def sheet(self, *, cells: list[dict[str, Any]], more: int, mark: str, software: str, payload: bytes) -> Result:
+        """Draw the first frames of several results as one JPEG."""
+        del payload
+        return True, sheets.draw(cells, more, mark, software)
 
     def preview(self, *, payload: bytes) -> Result:
         """Encode a server's preview anew and score it."""

@@ -80,6 +80,21 @@ class Batches(Jobs):
         )
         return [(str(row["name"]), State(row["state"])) for row in rows]
 
+    def jobs_of_batch(self, batch_id: str, limit: int) -> list[Job]:
+        """Return the first jobs of a batch, in the order written."""
+        return [
+            job_of(row) for row in self._rows(SELECT + "WHERE batch = ? ORDER BY number LIMIT ?", (batch_id, limit))
+        ]
+
+    def owed_sheets(self) -> list[str]:
+        """Return the batches that have ended and have no sheet yet."""
+        return [str(row["batch"]) for row in self._rows("SELECT batch FROM owed_sheets ORDER BY rowid", ())]
+
+    def settle_sheet(self, batch_id: str) -> None:
+        """Note that a batch has its sheet, or can't have one."""
+        with self.transaction():
+            self._connection.execute("DELETE FROM owed_sheets WHERE batch = ?", (batch_id,))
+
     def is_over(self, drop_id: str) -> bool:
         """Return whether a drop has jobs and every one of them has ended."""
         rows = self._rows(
