@@ -18,6 +18,7 @@ from service.disk import sha256_of
 from service.examiner import Examiner
 from service.job import Expected
 from service.media.delivery import deliver
+from service.media.encodings import USUAL
 from service.outbox import Outbox
 from tests.faults.giant import Giant, grow
 from tests.marker_classifier import MarkerClassifier
@@ -62,7 +63,7 @@ def _bring(url: str, examiner: Examiner, folder: Path, small: Path | None) -> No
     if small is None:
         client.fetch(OutputFile("source.mp4", "", "output", "9"), raw, overall_s=_DEADLINE_S)
     inspected = examiner.inspect(small or raw, Expected(frames=48, fps=12))
-    deliver(small or raw, marked, {}, container="mp4", codec="libx264", crf=18, deadline_s=_DEADLINE_S)
+    deliver(small or raw, marked, {}, USUAL, deadline_s=_DEADLINE_S)
     examiner.verify(marked, Expected(frames=48, fps=12), inspected.pictures)
     # The marked file has no hole behind it any more: what is hashed and copied is the large one.
     published = Outbox(folder / "outbox").publish(small or raw, "small.mp4" if small else "giant.mp4")

@@ -11,6 +11,7 @@ from service.alternatives import escaped
 from service.errors import Problem, Rejected
 from service.job import State
 from service.job_fields import ROLES, JobSettings
+from service.job_output import Output
 from service.jobfile import JobFile, draft
 from service.matrix import PROMPTS
 from service.plain_text import MAX_BYTES
@@ -100,9 +101,10 @@ def _job(told: Mapping[str, Any]) -> JobFile:
             # What was rendered is what its alternatives had become: they are not chosen again.
             settings[name] = escaped(settings[name])
     output = told["settings"].get("output")
-    if isinstance(output, dict) and output.get("metadata") == "minimal":
-        # Who kept it out of the first result doesn't want it in the second.
-        settings["output"] = {"metadata": "minimal"}
+    if isinstance(output, dict):
+        # Who kept something out of the first result, or wanted it otherwise, wants the second so too; its name is new.
+        wish = {name: output[name] for name in Output.model_fields if name in output and name != "name"}
+        settings |= {"output": wish} if wish else {}
     made = draft(json.dumps({**settings, **_media(told.get("inputs")), "rerun": True}).encode())
     if made.problems:
         raise Rejected(*(replace(problem, line=None, column=None) for problem in made.problems))

@@ -14,6 +14,7 @@ from service.examination import Input
 from service.job import MediaKind
 from service.judgement import Graph, Infos, Judgement, why_chosen
 from service.loras import node_of
+from service.media import encodings
 from service.reading import Library, Reading
 from service.workflow import Bound, bind
 
@@ -118,7 +119,7 @@ class Binding:
             able = self._judgement.able(graph)
         except Rejected as refused:
             raise Rejected(*(_in_the_jobs_words(problem, reading) for problem in refused.problems)) from None
-        settings = {**bound.settings, **_unresolved(cell)}
+        settings = {**bound.settings, **_unresolved(cell, defaults)}
         return BoundCell(
             cell,
             bound,
@@ -148,17 +149,36 @@ def _several(cells: Sequence[Cell]) -> bool:
     return reading.job.written_as(reading.number) > 0
 
 
-def _unresolved(cell: Cell) -> dict[str, Any]:
+def _unresolved(cell: Cell, defaults: Mapping[str, Any]) -> dict[str, Any]:
     """Return what a job asks for beside what goes into its graph."""
     asked: dict[str, Any] = {}
     if cell.reading.preset is not None:
         asked["preset"] = cell.reading.preset
-    output = cell.settings.output
-    if output is not None and output.metadata != "full":
-        asked["output"] = {"metadata": output.metadata}
+    if wish := _delivery(cell, defaults):
+        asked["output"] = wish
     if cell.settings.shrink is False:
         asked["shrink"] = False
     return asked
+
+
+#: What needn't be said of a result's file.
+_USUAL = (("metadata", "full"), ("audio", "keep"))
+
+
+def _delivery(cell: Cell, defaults: Mapping[str, Any]) -> dict[str, Any]:
+    """Return how a job's result is delivered, where that differs from an MP4 in H.264 with everything in it."""
+    output = cell.settings.output
+    said = output.model_dump(exclude_none=True, exclude={"name"}) if output is not None else {}
+    said = {
+        name: value for name, value in said.items() if (name, value) not in (("metadata", "full"), ("audio", "keep"))
+    }
+    kind = said.pop("format", None) or defaults.get("video_format", "mp4")
+    codec = said.pop("codec", None) or defaults.get("video_codec", "libx264")
+    if encodings.codec_of(codec) not in encodings.CODECS[kind]:
+        # What config.yaml names is for the formats that take it; a job's own words were checked together.
+        codec = encodings.CODECS[kind][0] if encodings.CODECS[kind] else None
+    usual = kind == "mp4" and codec in ("libx264", "h264")
+    return said if usual else {**said, "format": kind, **({"codec": codec} if codec else {})}
 
 
 def _in_the_jobs_words(problem: Problem, reading: Reading) -> Problem:

@@ -14,7 +14,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from service.backend_keys import BACKEND_PATHS, Backend, hide_secrets
-from service.config_keys import FOLDERS, GROUPS, TASKS, UNBUILT, Config, Watch
+from service.config_keys import FOLDERS, GROUPS, TASKS, Config, Watch
 from service.declaration import in_order, json_plain, limits, written
 from service.errors import Problem, Rejected
 from service.strict_yaml import Document
@@ -33,8 +33,7 @@ def parse(text: str | bytes, folder: Path, name: str = "config.yaml") -> Config:
     """
     Read a configuration whose relative paths start at a folder; raise Rejected with every mistake and its place.
 
-    Absent keys have their defaults. Changed keys whose parts aren't built yet are refused by name. `name` is the
-    file's, for what is said of it.
+    Absent keys have their defaults. `name` is the file's, for what is said of it.
     """
     try:
         return _parse(text, folder)
@@ -46,9 +45,7 @@ def parse(text: str | bytes, folder: Path, name: str = "config.yaml") -> Config:
 def _parse(text: str | bytes, folder: Path) -> Config:
     document = _read(text)
     config, problems = read(Config, document, {}, "key")
-    said = {problem.field for problem in problems}
-    later = (problem for problem in _unbuilt(document) if problem.field not in said)
-    problems = (*problems, *later, *_twins(document))
+    problems = (*problems, *_twins(document))
     if config is not None:
         config = _with_folders(config, folder)
         overlaps = (_overlaps, _root_overlaps, _shared_overlaps)
@@ -76,9 +73,8 @@ def reference() -> str:
     """Return the table of all keys in Markdown, for the documentation."""
     rows = ["| key | default | what it does |", "| --- | --- | --- |"]
     for name, info in _all_keys():
-        note = " *Not built yet: only the default is taken.*" if name in UNBUILT else ""
         value = "must be set" if info.is_required() else f"`{written(_plain(info.default)) or 'none'}`"
-        rows.append(f"| `{name}` | {value} | {info.description}{limits(info)}{note} |")
+        rows.append(f"| `{name}` | {value} | {info.description}{limits(info)} |")
     return "\n".join(rows) + "\n"
 
 
@@ -96,26 +92,6 @@ def _read(text: str | bytes) -> Document:
         if [problem.code for problem in refusal.problems] != ["empty"]:
             raise
     return read_yaml(b"{}")
-
-
-def _unbuilt(document: Document) -> Iterator[Problem]:
-    for name in sorted(UNBUILT & set(document.root.fields)):
-        node, usual = document.root.fields[name], Config.model_fields[name].default
-        if node.kind in ("refused", "nothing"):
-            continue
-        if node.kind in _kinds(usual) and (node.text if isinstance(usual, str) else node.value()) != usual:
-            title = f"{name}: {document.source(node)} is not built yet."
-            fix = f"Write {name}: {written(_plain(usual))}, or take the line out."
-            yield Problem("not_built_yet", title, fix, field=name).at(node.line, node.column)
-
-
-def _kinds(usual: Any) -> tuple[str, ...]:
-    """The kinds of value that a key takes at all: another kind is a mistake of its own, said already."""
-    if isinstance(usual, bool):
-        return ("truth",)
-    if isinstance(usual, tuple):
-        return ("list",)
-    return ("whole", "number", "text", "truth") if isinstance(usual, str) else ("whole", "number")
 
 
 def _twins(document: Document) -> Iterator[Problem]:
@@ -198,8 +174,6 @@ def _shared_overlaps(config: Config, document: Document) -> Iterator[Problem]:
 def _key(name: str, info: FieldInfo, indent: str = "") -> str:
     """Return one key with its comment; keys of keys are indented below it."""
     note = f"{info.description}{limits(info)}"
-    if name in UNBUILT:
-        note += " Not built yet: only the default is taken."
     lines = textwrap.wrap(note, 116 - len(indent), initial_indent=f"{indent}# ", subsequent_indent=f"{indent}# ")
     value = info.default
     if isinstance(value, BaseModel):

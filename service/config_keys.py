@@ -11,9 +11,10 @@ from pydantic import AfterValidator, Field, model_validator
 from service.adult import key_of
 from service.adult_workflow import ADULT_TASK, ADULT_WORKFLOW
 from service.backend_keys import Backend
-from service.declaration import Declared, Slug, mistake
+from service.declaration import Declared, Slug, did_you_mean, mistake
 from service.key_types import Folder, Text
 from service.manifest import RESERVED_FOLDERS
+from service.media import encodings
 
 #: The task folders that are always there; those without a workflow say so to who drops something.
 TASKS: Mapping[str, tuple[str, ...]] = {
@@ -24,6 +25,13 @@ TASKS: Mapping[str, tuple[str, ...]] = {
     "pose-guided": ("pose_guided_generation",),
     "combined": ("combined_pipeline",),
 }
+
+
+def _check_codec(name: str) -> str:
+    if encodings.codec_of(name) is None:
+        fix = did_you_mean(name, list(encodings.names()), "Write for example libx264, libx265, av1 or hevc_nvenc.")
+        raise mistake("bad_value", f"{{field}} {name!r} is no codec that we know.", fix)
+    return name
 
 
 def _check_tasks(tasks: Mapping[str, tuple[str, ...]]) -> Mapping[str, tuple[str, ...]]:
@@ -114,9 +122,14 @@ class Config(Declared):
         examples=[64],
     )
     video_format: Literal["mp4", "webm", "mov", "gif", "webp"] = Field(
-        "mp4", description="The container of results.", examples=["mp4"]
+        "mp4", description="The container of results: mp4, webm, mov, gif or webp.", examples=["webm"]
     )
-    video_codec: Text = Field("libx264", description="The codec of results.", examples=["libx264"])
+    video_codec: Annotated[Text, AfterValidator(_check_codec)] = Field(
+        "libx264",
+        description="The codec of results, or an encoder of ffmpeg such as hevc_nvenc; where video_format or a job's "
+        "format doesn't take it, that one's usual codec.",
+        examples=["libx265"],
+    )
 
     default_steps: int = Field(
         20, ge=1, le=10_000, description="Sampling steps where neither the job nor the workflow says.", examples=[20]
@@ -211,6 +224,8 @@ class Config(Declared):
             "sampler": self.default_sampler,
             "checkpoint": self.default_checkpoint,
             "vae": self.vae,
+            "video_format": self.video_format,
+            "video_codec": self.video_codec,
             "face_enhancer": self.face_enhancer,
             "face_swap_model": self.face_swap_model,
             "adult_checkpoint": self.nsfw_checkpoint,
@@ -258,11 +273,6 @@ class Config(Declared):
             raise mistake("conflict", title, "Write engine: auto, or take backends out.", "engine")
         return self
 
-
-#: Keys whose parts aren't built yet: their default loads, any other value is refused by name.
-UNBUILT = frozenset({
-    "video_format", "video_codec",
-})  # fmt: skip
 
 #: The order of config.yaml: first the design's own groups, then the service's.
 GROUPS: Mapping[str, tuple[str, ...]] = {

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_validator
 
 from service import alternatives
 from service.declaration import Declared, Slug, mistake
 from service.errors import Rejected
+from service.job_output import Output
+from service.job_texts import MediaName, Name, check_text
 
 SEED_MAX = 2**53 - 1
 PROMPT_MAX = 10_000
@@ -22,11 +23,6 @@ PRIORITIES: Mapping[str, int] = {"low": -50, "normal": 0, "high": 50}
 UNBUILT: Mapping[str, str] = {
     "start_at": "Leave it out and drop the file when it shall run.",
     "every": "Leave it out and drop the file each time.",
-    "output.format": "Leave it out; the result is an MP4.",
-    "output.codec": "Leave it out; the result is H.264.",
-    "output.crf": "Leave it out; the result has crf 18.",
-    "output.fps": "Leave it out and set fps itself.",
-    "output.audio": "Leave it out.",
     "notify": "Leave it out and watch the status file.",
 }
 
@@ -59,59 +55,15 @@ SYNONYMS: Mapping[str, str] = {
     "filename": "output.name",
 }
 
-_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
-_ENDING = re.compile(r".+\.(mp4|webm|mov|gif|webp|png|jpe?g|mkv|avi)", re.IGNORECASE)
-#: What file systems take as one name.
-_PART_BYTES = 255
-
 
 def _check_prompt(text: str) -> str:
-    _check_text(text)
+    check_text(text)
     try:
         alternatives.parse(text)
     except Rejected as refusal:
         (problem,) = refusal.problems
         raise mistake(problem.code, problem.title, problem.fix) from None
     return text
-
-
-def _check_text(text: str) -> str:
-    if not text.strip():
-        raise mistake("empty_field", "{field} is empty.", "Write something, or take the line out.")
-    if (bad := _CONTROL.search(text)) is not None:
-        raise mistake("control_character", f"{{field}} holds a control character (U+{ord(bad[0]):04X}).", "Delete it.")
-    return text
-
-
-def _check_media_name(text: str) -> str:
-    name = _check_text(text)
-    while name.startswith("./"):
-        name = name[2:]
-    parts = name.split("/")
-    if "\\" in name:
-        raise mistake("bad_path", "{field} can't hold a backslash.", "Write folders with /, for example cats/cat.jpg.")
-    if "://" in name:
-        raise mistake("bad_path", "{field} can't be an address.", "Download it and drop it beside the job file.")
-    if name.startswith(("/", "~")) or re.match(r"[A-Za-z]:", name):
-        raise mistake("bad_path", "{field} can't be named by an absolute path.", _BESIDE)
-    if ".." in parts:
-        raise mistake("bad_path", "{field} can't hold '..'.", _BESIDE)
-    if any(not part or part.startswith(".") for part in parts):
-        raise mistake("bad_path", "{field} can't have empty or hidden parts.", _BESIDE)
-    if any(len(part.encode("utf-8", "surrogatepass")) > _PART_BYTES for part in parts):
-        raise mistake("bad_path", "{field} is longer than a file's name can be.", _BESIDE)
-    return name
-
-
-def _check_output_name(text: str) -> str:
-    name = _check_text(text)
-    if "/" in name or "\\" in name:
-        fix = "Write a name only, for example harbour; drop the job in a folder of that name to have the result there."
-        raise mistake("bad_path", "{field} can't hold folders.", fix)
-    if _ENDING.fullmatch(name):
-        fix = f"Write {name.rpartition('.')[0]}; the ending comes by itself."
-        raise mistake("bad_value", "{field} is a name without an ending.", fix)
-    return name
 
 
 def _as_priority(value: Any) -> Any:
@@ -131,11 +83,7 @@ BOTH_LENGTHS = {
     "fix": "Keep one of the two.",
     "field": "seconds",
 }
-_BESIDE = "Put it beside the job file or into inbox/media and write its name only, for example cat.jpg."
 
-Name = Annotated[str, Field(max_length=200), AfterValidator(_check_text)]
-OutputName = Annotated[str, Field(max_length=200), AfterValidator(_check_output_name)]
-MediaName = Annotated[str, Field(max_length=1000), AfterValidator(_check_media_name)]
 Prompt = Annotated[str, Field(max_length=PROMPT_MAX), AfterValidator(_check_prompt)]
 Priority = Annotated[
     int,
@@ -172,20 +120,6 @@ def _check_loras(loras: tuple[LoraWish, ...]) -> tuple[LoraWish, ...]:
 
 
 Loras = Annotated[tuple[LoraWish, ...], Field(max_length=16), AfterValidator(_check_loras)]
-
-
-class Output(Declared):
-    """How the result is called and what is written into it."""
-
-    name: OutputName | None = Field(
-        None, description="The result's name; default: the job file's.", examples=["harbour"]
-    )
-    metadata: Literal["full", "minimal"] = Field(
-        "full",
-        description="full: everything to make it again is inside the file; minimal: only that it is AI-made, "
-        "the job's id and a hash.",
-        examples=["minimal"],
-    )
 
 
 class JobSettings(Declared):

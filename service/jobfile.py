@@ -8,7 +8,8 @@ from typing import Any
 
 from service.declaration import in_order, json_plain, nearest
 from service.errors import Problem, Rejected
-from service.job_fields import BOTH_LENGTHS, PROMPT_MAX, SEED_MAX, SYNONYMS, UNBUILT, JobSettings, Output, Sliders
+from service.job_fields import BOTH_LENGTHS, PROMPT_MAX, SEED_MAX, SYNONYMS, UNBUILT, JobSettings, Sliders
+from service.job_output import Output
 from service.jobs_in_file import MAX_JOBS, jobs_of
 from service.matrix import PROMPTS, as_prompt
 from service.plain_text import decode as decode_text

@@ -19,15 +19,14 @@ from service.disk_trouble import unavailable_of
 from service.ending import Ending
 from service.errors import Failed, Problem, Unavailable
 from service.examiner import Examiner, Inspection
+from service.finishing import finish
 from service.inbox.record import Claim
 from service.job import Job, MediaFacts, Render, Screening
-from service.marking import is_picture, left_over, tags_of
-from service.media.delivery import deliver
+from service.marking import left_over
 from service.outbox import Outbox
 from service.register import Register
 
 LOG = logging.getLogger(__name__)
-_DELIVERY_DEADLINE_S = 600.0
 
 
 @dataclass
@@ -120,7 +119,7 @@ class Results:
         self._heed(job)
         if made.marked is None:
             self._register.progress(job.id, 0.99, "publishing", None)
-            marked = self._mark(job, render, made.raw, made.inspected)
+            marked = self._finish(job, render, made.raw, made.inspected)
             if _identity(made.raw) != made.identity:
                 # In a shared folder it may be the server's very file: what was marked may not be what was screened.
                 self._made.pop(job.id)
@@ -172,30 +171,13 @@ class Results:
         except OSError as trouble:
             LOG.warning("%s: its file in the engine's output folder stays: %s", job.name, trouble)
 
-    def _mark(self, job: Job, render: Render, raw: Path, inspected: Inspection) -> tuple[Path, MediaFacts]:
-        tags = tags_of(job, render, inspected.facts)
-        if is_picture(inspected.facts):
-            marked = raw.with_name("result.png")
-            saved = self._examiner.save_picture(raw, marked, tags, inspected)
-            if saved is None:
-                raise _changed()
-            return marked, saved
-        marked = raw.with_name("result.mp4")
-        copied = self._examiner.remux(raw, marked, tags, inspected)
-        if copied is not None:
-            return marked, copied
-        deliver(
-            raw,
-            marked,
-            tags,
-            container="mp4",
-            codec="libx264",
-            crf=18,
-            deadline_s=_DELIVERY_DEADLINE_S,
-            stop=self._stop_of(job),
-        )
-        facts, _ = self._examiner.verify(marked, render.expected, inspected.pictures)
-        return marked, facts
+    def _finish(self, job: Job, render: Render, raw: Path, inspected: Inspection) -> tuple[Path, MediaFacts]:
+        finished = finish(job, render, raw, inspected, self._examiner, self._stop_of(job))
+        if finished is None:
+            raise _changed()
+        if finished.line and (now := self._register.store.get(job.id)) and finished.line not in now.adjusted:
+            self._register.change(job.id, adjusted=[*now.adjusted, finished.line])
+        return finished.path, finished.facts
 
     def _place(self, job: Job, marked: Path) -> tuple[Job, Published]:
         """Put the result into the outbox under the job's name, never over another file."""

@@ -14,7 +14,7 @@ from av.codec.context import ThreadType
 from av.stream import Disposition
 
 from service.job import MediaFacts, MediaKind
-from service.media import formats, frames, limits, trouble
+from service.media import formats, frames, limits, tagging, trouble
 
 if TYPE_CHECKING:
     from av.container import InputContainer
@@ -123,6 +123,8 @@ def describe(
 def tags(path: Path) -> dict[str, str]:
     """Return the container's own metadata; what is larger than anything that we write is left out."""
     format_name = formats.read_format(path)
+    if format_name in ("gif", "webp") and (ours := tagging.read(path)):
+        return ours
     if format_name in formats.PICTURES:
         raise trouble.no_video(trouble.name_of(path), "is a picture")
     with open_clip(path, format_name) as clip:

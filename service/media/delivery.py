@@ -19,30 +19,28 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final
 
 import ffmpeg
 import imageio_ffmpeg
 
 from service.errors import Failed, Problem, Unavailable
 from service.foreign import without_paths
+from service.media.encodings import Encoding, is_hardware, quality
 
 _log = logging.getLogger(__name__)
 
-#: Which codec an encoder makes, as ffmpeg names it.
-CODEC_OF: Final = MappingProxyType(
-    {"libx264": "h264", "libx265": "hevc", "libvpx-vp9": "vp9", "libsvtav1": "av1", "prores_ks": "prores"}
-)
-#: A container's ffmpeg muxer, the codec of its sound and the encoder for that.
-_CONTAINERS: Final = MappingProxyType(
+#: A format's ffmpeg muxer, the codec of its sound and the encoder for that.
+_MUXERS: Final = MappingProxyType(
     {
         "mp4": ("mp4", "aac", "aac"),
         "mov": ("mov", "aac", "aac"),
         "webm": ("webm", "opus", "libopus"),
-        "mkv": ("matroska", "aac", "aac"),
+        "gif": ("gif", "", ""),
+        "webp": ("webp", "", ""),
     }
 )
-_DEFAULT_CRF: Final = MappingProxyType({"libx264": 18, "libx265": 22, "libvpx-vp9": 30, "libsvtav1": 32})
+_VAAPI_DEVICE = "/dev/dri/renderD128"
 _TAIL_CHARACTERS = 500
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 #: Whoever asks a program to end waits at most this long until it is killed.
@@ -58,40 +56,52 @@ class _Found:
     timed: bool
 
 
+#: Encoders that this machine turned out not to have, so that no later job waits for their failure.
+_absent: set[str] = set()
+
+
 def deliver(
     source: Path,
     target: Path,
     tags: Mapping[str, str],
+    encoding: Encoding,
     *,
-    container: str,
-    codec: str,
-    crf: int | None,
     deadline_s: float,
     stop: threading.Event | None = None,
-) -> None:
-    """Write `source` to `target` in this container (mp4, mov, webm, mkv) and encoder, with these metadata tags alone.
+) -> str:
+    """Write `source` to `target` as an encoding says, with these metadata tags alone; return the encoder that made it.
 
-    The picture is copied bit for bit when it already has the codec, otherwise encoded anew with `crf` (lower is
-    better, None for the encoder's usual one); sound is kept. The target appears whole or not at all and is not
-    fsynced. Raises Failed if it can't be done within `deadline_s`, Unavailable if the disk is full, no ffmpeg runs, or
-    `stop` is set meanwhile: then ffmpeg is killed at once.
+    The picture is copied bit for bit ("copy") when it already is what is asked; sound is kept where the format has it.
+    Of several encoders the first that works is taken. The target appears whole or not at all and is not fsynced; GIF
+    and WebP carry no tags from here. Raises Failed if it can't be done within `deadline_s`, Unavailable if the disk is
+    full, no ffmpeg runs, or `stop` is set meanwhile: then ffmpeg is killed at once.
     """
     until = time.monotonic() + deadline_s
     draft = target.with_name(f".{target.name}.part")
     reason = ""
     try:
-        for program in _programs():
-            found = _describe(program, source, until, stop)
-            arguments = _arguments(source, draft, found, container, codec, crf)
-            reason = _run(program, arguments, _tag_file(tags), until, stop)
-            if not reason:
-                draft.replace(target)
-                return
-            if "Unknown encoder" not in reason:
+        for encoder in [each for each in encoding.encoders if each not in _absent] or encoding.encoders[-1:] or ("",):
+            for program in _programs():
+                found = _describe(program, source, until, stop)
+                way = "copy" if _is_as_asked(found, encoding) else encoder
+                reason = _run(program, _arguments(source, draft, found, encoding, way), _tag_file(tags), until, stop)
+                if not reason:
+                    draft.replace(target)
+                    return way
+                if "Unknown encoder" not in reason:
+                    break
+            if _tells_of_the_source(reason, encoder):
                 break
+            _absent.add(encoder)
         raise _failed(source, target, reason)
     finally:
         draft.unlink(missing_ok=True)
+
+
+def _tells_of_the_source(reason: str, encoder: str) -> bool:
+    """A hardware encoder may fail for any reason of its own; of the others only its absence lets the next one try."""
+    full = any(os.strerror(code) in reason for code in _FULL)
+    return full or not (is_hardware(encoder) or "Unknown encoder" in reason)
 
 
 def _programs() -> Iterator[str]:
@@ -107,17 +117,22 @@ def _programs() -> Iterator[str]:
             raise Unavailable("ffmpeg_missing", "There is no ffmpeg program to write videos with.", fix) from error
 
 
-def _arguments(source: Path, draft: Path, found: _Found, container: str, codec: str, crf: int | None) -> list[str]:
+def _is_as_asked(found: _Found, encoding: Encoding) -> bool:
+    return not encoding.changes_pictures and found.timed and bool(encoding.encoders) and found.video == encoding.codec
+
+
+def _arguments(source: Path, draft: Path, found: _Found, encoding: Encoding, way: str) -> list[str]:
     """Compose the argument list; ffmpeg-python maps and orders the options, the tags' input is ours."""
-    muxer, sound, sound_encoder = _CONTAINERS[container]
+    muxer, sound, sound_encoder = _MUXERS[encoding.format]
     opened = ffmpeg.input(_file(source), protocol_whitelist="file,pipe")
-    streams, options = [opened["v:0"]], _video_options(found, codec, crf)
-    if found.audio is not None:
+    pictures = opened["v:0"] if way == "copy" else _filtered(opened["v:0"], encoding, way)
+    streams, options = [pictures], _video_options(encoding, way)
+    if found.audio is not None and encoding.has_sound:
         streams.append(opened["a:0"])
         options["c:a"] = "copy" if found.audio == sound else sound_encoder
-    if container in {"mp4", "mov"}:
+    if encoding.format in {"mp4", "mov"}:
         options["movflags"] = "use_metadata_tags+faststart"
-    if container in {"mp4", "mov"} and CODEC_OF[codec] == "hevc":
+    if encoding.format in {"mp4", "mov"} and encoding.codec == "hevc":
         options["tag:v"] = "hvc1"  # Apple's players ignore HEVC under its other name
     stripped = {"map_metadata": 1, "map_metadata:s": -1, "map_chapters": -1}
     output = ffmpeg.output(*streams, _file(draft), format=muxer, **stripped, **options)
@@ -125,23 +140,41 @@ def _arguments(source: Path, draft: Path, found: _Found, container: str, codec: 
     # The tags go through a pipe: a process list is for all users to read, and an argument's length has a limit.
     after_input = arguments.index("-i") + 2
     arguments[after_input:after_input] = ["-f", "ffmetadata", "-protocol_whitelist", "pipe", "-i", "pipe:0"]
+    if way.endswith("_vaapi"):
+        arguments[:0] = ["-vaapi_device", _VAAPI_DEVICE]
     return arguments
 
 
-def _video_options(found: _Found, codec: str, crf: int | None) -> dict[str, str | int]:
-    if found.video == CODEC_OF[codec] and found.timed:
-        return {"c:v": "copy"}
-    options: dict[str, str | int] = {"c:v": codec, "pix_fmt": "yuv420p"}
-    quality = crf if crf is not None else _DEFAULT_CRF.get(codec)
-    if codec == "prores_ks":
-        return {"c:v": codec, "pix_fmt": "yuv422p10le"}
-    if quality is not None:
-        options["crf"] = quality
-    if codec == "libvpx-vp9":
-        options["b:v"] = 0
+def _filtered(pictures: Any, encoding: Encoding, way: str) -> Any:
+    """Put the filters before an encoder: frames made by motion, the asked rate, even sides, a palette."""
+    if encoding.interpolated_fps is not None:
+        pictures = pictures.filter(
+            "minterpolate", fps=encoding.interpolated_fps, mi_mode="mci", mc_mode="aobmc", vsbmc=1
+        )
+    if encoding.fps is not None:
+        pictures = pictures.filter("fps", fps=encoding.fps)
+    if encoding.format == "gif":
+        halves = pictures.filter_multi_output("split")
+        palette = halves[0].filter("palettegen", stats_mode="diff")
+        return ffmpeg.filter([halves[1], palette], "paletteuse", dither="sierra2_4a")
+    if encoding.format == "webp":
+        return pictures
     # Players refuse 4:2:0 with an odd side; one row or column less is not seen.
-    options["vf"] = "crop=trunc(iw/2)*2:trunc(ih/2)*2"
-    return options
+    pictures = pictures.filter("crop", "trunc(iw/2)*2", "trunc(ih/2)*2")
+    return pictures.filter("format", "nv12").filter("hwupload") if way.endswith("_vaapi") else pictures
+
+
+def _video_options(encoding: Encoding, way: str) -> dict[str, str | int]:
+    if way == "copy":
+        return {"c:v": "copy"}
+    if encoding.format == "gif":
+        return {"loop": 0}
+    if encoding.format == "webp":
+        return {"c:v": "libwebp_anim", "quality": 85, "loop": 0}
+    if way == "prores_ks":
+        return {"c:v": way, "profile:v": 3, "pix_fmt": "yuv422p10le"}
+    options: dict[str, str | int] = {"c:v": way, **quality(way, encoding.crf)}
+    return options if way.endswith("_vaapi") else {**options, "pix_fmt": "yuv420p"}
 
 
 def _file(path: Path) -> str:

@@ -196,7 +196,7 @@ def test_what_is_being_done_for_a_result_is_cut_off(world: World, proxy: Proxy):
             raise Unavailable("stopping", "The service is stopping.", "It goes on after the next start.")
         raise AssertionError("nobody has cut it off")
 
-    results._mark = encode
+    results._finish = encode
     world.drop("text-to-video/cup.yaml", CUP)
     world.until(lambda: begun, "the encoding")
     world.app.control.cancel("cup")

@@ -81,7 +81,7 @@ def test_a_render_that_waits_for_the_outbox_is_neither_fetched_nor_made_again(wo
     world.until_hold("text-to-video/cup", "folder_offline")
     assert next((world.config.state_dir / "work").rglob("result.mp4")).is_file()
     assert not [name for name in world.outbox() if name.endswith(".mp4")]
-    world.app.publishing._results._mark = None  # whoever makes it again falls
+    world.app.publishing._results._finish = None  # whoever makes it again falls
     outbox.over = True
     status = world.until_state("text-to-video/cup", "done")
     assert (fetches(proxy), proxy.prompts_sent) == (1, 1)

@@ -159,7 +159,7 @@ def test_a_result_that_the_server_changes_after_it_was_screened_is_screened_agai
         with shared.world as world:
             assert world.app is not None
             results = world.app.publishing._results
-            mark, changed = results._mark, []
+            mark, changed = results._finish, []
 
             def change_first(job: Job, render: Render, raw: Path, inspected: Any) -> Any:
                 if not changed:
@@ -167,7 +167,7 @@ def test_a_result_that_the_server_changes_after_it_was_screened_is_screened_agai
                     raw.write_bytes(other)
                 return mark(job, render, raw, inspected)
 
-            results._mark = change_first  # type: ignore[method-assign]
+            results._finish = change_first  # type: ignore[method-assign]
             shared.publish()
             status = world.until_state("text-to-video/cup", "done", "failed")
         assert changed == [2]

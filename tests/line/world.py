@@ -22,7 +22,7 @@ from tests.workflows import OUTSIDE, SHIPPED
 #: A true ComfyUI without a GPU takes its time for what the preview engine draws at once.
 PATIENCE = 20 if "COMFY_URL" in os.environ else 1
 #: Steps of a render that lasts long enough to be stopped in its middle; without a GPU each takes a second.
-MANY_STEPS = 20 if "COMFY_URL" in os.environ else 150
+MANY_STEPS = 60 if "COMFY_URL" in os.environ else 150
 ROOT = Path(__file__).resolve().parents[2]
 #: The smallest job that the shipped workflow takes: it renders in a fraction of a second.
 SMALL = "width: 256\nheight: 256\nframes: 2\nsteps: 1\nseed: 1\n"

@@ -12,7 +12,8 @@ import pytest
 
 from service.errors import Failed, Unavailable
 from service.job import Expected
-from service.media import delivery, verification
+from service.media import clips, delivery, tagging, verification
+from service.media.encodings import USUAL, Encoding, encoding_of
 from tests.media import drawing
 
 TAGS = {
@@ -21,7 +22,8 @@ TAGS = {
     "reeldrop.job": "0198",
     "reeldrop.settings": json.dumps({"prompt": "fishing harbour at dawn, ü☃ " * 4000}, ensure_ascii=False),
 }
-MP4 = {"container": "mp4", "codec": "libx264", "crf": None, "deadline_s": 20.0}
+MP4 = {"encoding": USUAL, "deadline_s": 20.0}
+VP9 = Encoding("webm", ("libvpx-vp9",))
 
 
 def read(path):
@@ -41,12 +43,12 @@ def test_a_right_codec_is_copied_bit_for_bit_and_tagged(tmp_path):
     assert content.index(b"moov") < content.index(b"mdat")
 
 
-@pytest.mark.parametrize(("container", "codec"), [("mp4", "libx264"), ("webm", "libvpx-vp9"), ("mkv", "libx264")])
+@pytest.mark.parametrize(("container", "codec"), [("mp4", "libx264"), ("webm", "libvpx-vp9"), ("mov", "libx264")])
 def test_the_servers_own_tags_are_gone(tmp_path, container, codec):
     secret = {"prompt": '{"1": {"class_type": "KSampler"}}', "workflow": "{}", "comment": "graph", "artist": "somebody"}
     source = drawing.clip(tmp_path / "a.mkv", codec=codec, metadata=secret)
     out = tmp_path / f"out.{container}"
-    delivery.deliver(source, out, {"comment": "AI-made"}, container=container, codec=codec, crf=None, deadline_s=20)
+    delivery.deliver(source, out, {"comment": "AI-made"}, Encoding(container, (codec,)), deadline_s=20)
     metadata, _, of_streams = read(out)
     assert {value for key, value in metadata.items() if key.lower() == "comment"} == {"AI-made"}
     assert not {"prompt", "workflow", "artist"} & {key.lower() for tags in (metadata, *of_streams) for key in tags}
@@ -59,7 +61,7 @@ def test_the_servers_own_tags_are_gone(tmp_path, container, codec):
 )
 def test_another_codec_is_encoded_anew_and_sound_is_kept(tmp_path, name, codec, capfd):
     source = drawing.clip(tmp_path / name, codec=codec, audio=name.endswith("webm"))
-    delivery.deliver(source, tmp_path / "out.mp4", TAGS, **{**MP4, "crf": 20})
+    delivery.deliver(source, tmp_path / "out.mp4", TAGS, Encoding("mp4", ("libx264",), 20), deadline_s=20.0)
     found, warnings = verification.verify(tmp_path / "out.mp4", Expected(160, 120, 12, 24, audio=name.endswith("webm")))
     assert (found.container, found.codec, warnings) == ("mp4", "h264", [])
     assert read(tmp_path / "out.mp4")[0]["reeldrop.job"] == "0198"
@@ -69,15 +71,14 @@ def test_a_lower_crf_gives_a_larger_file(tmp_path):
     source = drawing.clip(tmp_path / "a.webm", codec="libvpx-vp9")
     sizes = []
     for crf in (10, 40):
-        delivery.deliver(source, tmp_path / "out.mp4", {}, **{**MP4, "crf": crf})
+        delivery.deliver(source, tmp_path / "out.mp4", {}, Encoding("mp4", ("libx264",), crf), deadline_s=20.0)
         sizes.append((tmp_path / "out.mp4").stat().st_size)
     assert sizes[0] > sizes[1]
 
 
 def test_webm_gets_its_own_codecs(tmp_path):
     source = drawing.clip(tmp_path / "a.mp4", audio=True)
-    arguments = {"container": "webm", "codec": "libvpx-vp9", "crf": 40, "deadline_s": 20.0}
-    delivery.deliver(source, tmp_path / "out.webm", {"comment": "AI-made"}, **arguments)
+    delivery.deliver(source, tmp_path / "out.webm", {"comment": "AI-made"}, VP9, deadline_s=20.0)
     metadata, streams, _ = read(tmp_path / "out.webm")
     assert streams == [("video", "vp9"), ("audio", "opus")]
     assert {value for key, value in metadata.items() if key.lower() == "comment"} == {"AI-made"}
@@ -186,3 +187,70 @@ def sleeping_ffmpeg(folder, note):
     program.write_text(f"#!/bin/sh\necho $$ > {note}\nexec sleep 60\n")
     program.chmod(0o755)
     return folder
+
+
+CODECS = {"mp4": ("h264", "hevc", "av1"), "webm": ("vp9", "av1"), "mov": ("h264", "hevc", "prores")}
+WISHES = [{"format": kind, "codec": codec} for kind, codecs in CODECS.items() for codec in codecs]
+
+
+@pytest.mark.parametrize("audio", [True, False], ids=["sound", "silent"])
+@pytest.mark.parametrize("wish", WISHES, ids=lambda wish: f"{wish['format']}-{wish['codec']}")
+def test_every_codec_of_every_format_is_what_was_asked_and_says_so(tmp_path, wish, audio):
+    source = drawing.clip(tmp_path / "a.mp4", audio=True)
+    encoding = encoding_of({**wish, "audio": "keep" if audio else "drop"}, 12.0)
+    out = tmp_path / f"out.{wish['format']}"
+    delivery.deliver(source, out, TAGS, encoding, deadline_s=20.0)
+    found, _ = verification.verify(out, Expected(160, 120, 12, 24, audio=audio))
+    assert (found.container, found.codec, found.audio) == (wish["format"], wish["codec"], audio)
+    told = {key.lower(): value for key, value in clips.tags(out).items()}
+    assert told["comment"] == TAGS["comment"]
+    assert told["reeldrop.job"] == "0198"
+
+
+@pytest.mark.parametrize("kind", ["gif", "webp"])
+def test_moving_pictures_carry_the_tags_and_no_sound(tmp_path, kind):
+    source = drawing.clip(tmp_path / "a.mp4", audio=True)
+    out = tmp_path / f"out.{kind}"
+    delivery.deliver(source, out, TAGS, encoding_of({"format": kind}, 12.0), deadline_s=20.0)
+    tagging.write(out, TAGS)
+    found, _ = verification.verify(out, Expected(160, 120, 12, 24, audio=False))
+    assert (found.container, found.audio) == (kind, False)
+    assert clips.tags(out) == TAGS
+
+
+@pytest.mark.parametrize("kind", ["gif", "webp"])
+def test_a_moving_picture_of_somebody_else_has_no_tags(tmp_path, kind):
+    source = drawing.clip(tmp_path / "a.mp4")
+    out = tmp_path / f"out.{kind}"
+    delivery.deliver(source, out, {}, encoding_of({"format": kind}, 12.0), deadline_s=20.0)
+    assert tagging.read(out) == {}
+    for cut in (13, 40, 200):
+        (tmp_path / "cut").write_bytes(out.read_bytes()[:cut])
+        assert tagging.read(tmp_path / "cut") == {}
+
+
+def test_frames_are_left_out_or_repeated_for_another_rate(tmp_path):
+    source = drawing.clip(tmp_path / "a.mp4", frames=24)
+    for fps, frames in ((6, 12), (24, 48)):
+        delivery.deliver(source, tmp_path / "out.mp4", {}, encoding_of({"fps": fps}, 12.0), deadline_s=20.0)
+        found, _ = verification.verify(tmp_path / "out.mp4", Expected(160, 120, fps))
+        assert abs(found.frames - frames) <= 1
+
+
+def test_frames_are_made_by_motion_between_those_that_there_are(tmp_path):
+    source = drawing.clip(tmp_path / "a.mp4", frames=24)
+    delivery.deliver(source, tmp_path / "out.mp4", {}, encoding_of({}, 12.0, interpolation=2), deadline_s=25.0)
+    found, _ = verification.verify(tmp_path / "out.mp4", Expected(160, 120, 24))
+    assert 44 <= found.frames <= 48
+
+
+def test_an_encoder_that_this_machine_lacks_gives_way_to_another_of_its_codec(tmp_path, monkeypatch):
+    monkeypatch.setattr(delivery, "_absent", set())
+    source = drawing.clip(tmp_path / "a.webm", codec="libvpx-vp9")
+    encoding = encoding_of({"codec": "h264_nvenc"}, 12.0)
+    used = delivery.deliver(source, tmp_path / "out.mp4", {}, encoding, deadline_s=25.0)
+    if used == "h264_nvenc":
+        pytest.skip("this machine has one")
+    assert used == "libx264"
+    assert delivery._absent == {"h264_nvenc"}
+    verification.verify(tmp_path / "out.mp4", Expected(160, 120, 12, 24))
