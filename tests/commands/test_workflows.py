@@ -17,7 +17,7 @@ from service.commands import commands
 from service.errors import Rejected
 from tests.line.test_own_workflows import GREY
 from tests.line.world import ROOT
-from tests.workflows import OUTSIDE
+from tests.workflows import OUTSIDE, SHIPPED
 
 
 @pytest.fixture(scope="module")
@@ -77,6 +77,7 @@ def test_the_list_says_where_to_drop_what_and_names_what_is_left_out(home: Path)
 
 
 def test_show_says_what_a_job_may_set_and_what_must_be_there(home: Path):
+    shutil.copytree(SHIPPED, home / "workflows", dirs_exist_ok=True)
     result = call(home, "show", "image_to_video_svd")
     assert result.exit_code == 0
     assert "  frames: a whole number, 2 to 50, 25 unless set\n" in result.output
