@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+import yaml
+
 from service.alternatives import escaped
 from service.errors import Problem, Rejected
 from service.job import State
@@ -64,6 +66,23 @@ def jobfile_of_recipe(tags: Mapping[str, str]) -> JobFile | None:
         title = "The video doesn't say how it was made: it has only the minimal metadata."
         raise Rejected(Problem("no_recipe", title, "Drop its NAME.status.json or its job file instead."))
     return _job(recipe)
+
+
+def job_text_of_recipe(tags: Mapping[str, str]) -> str | None:
+    """
+    Return the job file of the job that made a video, by the metadata in it; None for a video that isn't ours.
+
+    It can be dropped as it is; where its result still lies there, that one stands for it. Raises Rejected where it is
+    ours and doesn't say how it was made, or says what no job may.
+    """
+    job = jobfile_of_recipe(tags)
+    if job is None:
+        return None
+    asked = job.settings.model_dump(exclude_none=True, exclude={"rerun"}, mode="json")
+    # What doesn't show, or turns a line around, is written as an escape.
+    shows = str(asked).isprintable()
+    text: str = yaml.safe_dump(asked, sort_keys=False, allow_unicode=shows, width=110)
+    return text
 
 
 def _json(text: bytes | str) -> Any:

@@ -67,6 +67,7 @@ FLOORS: dict[str, float] = {
     "sameness": 6,
     "soundness": 4.5,
     "fit": 4.5,
+    "provenance": 2.1,
     "drafting": 2.5,
     "drafted": 4.2,
     "restocking": 5,

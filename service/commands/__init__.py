@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from service import __version__
-from service.commands import cancel, demo, once, pause, resume, retry, run, schema, status, submit, workflows
+from service.commands import cancel, demo, once, pause, resume, retry, run, schema, status, submit, verify, workflows
 from service.commands.speech import WRONG_USE, complain
 from service.errors import Rejected, Unavailable
 
@@ -36,6 +36,7 @@ _VERBS = (
     retry.retry,
     pause.pause,
     resume.resume,
+    verify.verify,
     schema.schema,
 )
 for verb in _VERBS:

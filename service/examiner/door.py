@@ -92,6 +92,11 @@ class Examiner(Line):
         answer, _ = self._ask("tags", self._deadlines.probe_s, trouble.name_of(path), path=str(path))
         return dict(answer)
 
+    def marks(self, path: Path) -> dict[str, str]:
+        """Return a picture's or video's own words, keys in small letters; raises what `probe` raises."""
+        answer, _ = self._ask("marks", self._deadlines.probe_s, trouble.name_of(path), path=str(path))
+        return dict(answer)
+
     def verify(self, path: Path, expected: Expected, pictures: str = "") -> tuple[MediaFacts, list[str]]:
         """Decode a result to its end: what it is, and warnings; raises Failed if it isn't what was asked for.
 

@@ -13,7 +13,7 @@ import av.logging
 from service.errors import Problem, Rejected, Unavailable
 from service.examiner.classifier import Classifier
 from service.job import Expected, MediaFacts, MediaKind, Screening
-from service.media import clips, facts, formats, pictures, preparing, remuxing, sheets, trouble, verification
+from service.media import clips, facts, formats, marks, pictures, preparing, remuxing, sheets, trouble, verification
 
 if TYPE_CHECKING:
     from service.media.frames import Rgb
@@ -68,6 +68,11 @@ class Operations:
         """Return what a video's container says about it."""
         del payload
         return clips.tags(Path(path)), b""
+
+    def marks(self, *, path: str, payload: bytes) -> Result:
+        """Return what a picture or video says of itself."""
+        del payload
+        return marks.read(Path(path)), b""
 
     def verify(self, *, path: str, expected: dict[str, Any], pictures: str, payload: bytes) -> Result:
         """Check a result against what was asked; one with pictures of this digest is known to be decodable."""

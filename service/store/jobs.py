@@ -40,6 +40,11 @@ class Jobs(Connection):
         rows = self._rows(SELECT + "WHERE id = ?", (job_id,))
         return job_of(rows[0]) if rows else None
 
+    def of_result(self, sha256: str) -> Job | None:
+        """Return the newest job with a result of these bytes, or None; every row is looked at."""
+        rows = self._rows(SELECT + "WHERE outputs LIKE ? ORDER BY number DESC LIMIT 1", (f'%"{sha256}"%',))
+        return job_of(rows[0]) if rows else None
+
     def first_of_drops(self, drop_ids: Sequence[str]) -> dict[str, Job]:
         """Return the first row of each of these drops: what stands for the whole of it."""
         marks = ", ".join("?" * len(drop_ids))
