@@ -76,9 +76,9 @@ class Draft:
     broken: tuple[frozenset[str], ...] = (frozenset(),)
 
 
-def parse(data: bytes) -> JobFile:
-    """Read a job file; raise Rejected with every mistake of every job, its place and cure."""
-    read_so_far = draft(data)
+def parse(data: bytes, most: int = MAX_JOBS) -> JobFile:
+    """Read a job file of at most so many jobs; raise Rejected with every mistake of every job, its place and cure."""
+    read_so_far = draft(data, most)
     if read_so_far.problems:
         raise Rejected(*read_so_far.problems)
     return read_so_far.file

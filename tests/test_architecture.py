@@ -61,6 +61,7 @@ FLOORS: dict[str, float] = {
     "uploads": 6,
     "enlisting": 6.5,
     "binding": 6.3,
+    "foretelling": 6.4,
     "judgement": 6.2,
     "checkup": 6.2,
     "consents": 6.3,

@@ -19,10 +19,9 @@ from service.errors import Problem, Rejected
 from service.guard import identity_nodes
 from service.library import load
 from service.manifest_keys import Parameter
-from service.workflow import Workflow
+from service.workflow import OUTSIDE, Workflow
 
 FOUND_PROBLEMS = 3
-_EVERYWHERE = frozenset({"workflow", "count", "preset", "priority", "output", "rerun", "consent", "shrink"})
 
 
 @click.group()
@@ -103,7 +102,7 @@ def _short(flow: Workflow, library: Library) -> dict[str, Any]:
         "title": flow.title,
         "task": flow.task,
         "folders": [f"inbox/{task}/" for task, names in library.tasks.items() if flow.name in names],
-        "takes": sorted(flow.fields - _EVERYWHERE),
+        "takes": sorted(field for field in flow.fields - OUTSIDE if "." not in field),
         "media": {role: str(kind) for role, kind in flow.roles.items()},
         "consent": flow.needs_consent,
         "drafted": flow.name in library.drafts,
