@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Any
 
@@ -83,6 +84,7 @@ def is_adult(work: Work, policy: Policy) -> bool:
     return (work.workflow == ADULT_WORKFLOW or work.task == ADULT_TASK) and not any(_of_adult(work, policy))
 
 
+@lru_cache(maxsize=1024)
 def key_of(name: str) -> str:
     """Return what two ways to write a model's name share: no folder, no ending, no case, no look-alike letters."""
     base = fold(name).replace("\\", "/").strip().rpartition("/")[2].strip()

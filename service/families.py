@@ -39,8 +39,12 @@ def listed(facts: Mapping[str, ModelFacts], folder: str, name: str) -> ModelFact
     return facts.get(f"{folder}/{name}") or facts.get(f"{folder}/{plain}") or ModelFacts()
 
 
-#: Families whose LoRAs work on another's models too: Wan 2.2's 14B models take those of 2.1 (research of 2026-11).
-_TAKE_TOO: Mapping[str, frozenset[str]] = {"wan22": frozenset({"wan21"})}
+#: Families whose LoRAs work on another's models too: the 14B models of Wan 2.2 are built like those of 2.1, and the
+#: template for Wan Animate that comes with ComfyUI loads one of 2.1.
+_TAKE_TOO: Mapping[str, frozenset[str]] = {
+    "wan22": frozenset({"wan21"}),
+    "wan22_animate": frozenset({"wan21", "wan22"}),
+}
 
 
 def unfit(

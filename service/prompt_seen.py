@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from itertools import pairwise
 from typing import Final
 
@@ -110,16 +110,19 @@ class Seen:
         self.compact = compact
         self.ages = ages_in(reading.tokens, reading.compact)
         self.named = _named(reading.tokens)
+        self._firsts: dict[str, str | None] = {}
 
     def first(self, category: str) -> str | None:
-        """Return the first word of a category that the text has, None where it has none."""
-        return next(self._of(category), None)
+        """Return the first word of a category that the text has, None where it has none; looked for once."""
+        if category not in self._firsts:
+            self._firsts[category] = next(self._of(category), None)
+        return self._firsts[category]
 
     def all(self, category: str) -> frozenset[str]:
         """Return every word of a category that the text has."""
         return frozenset(self._of(category))
 
-    @property
+    @cached_property
     def swimming_child(self) -> str | None:
         """Return the swimwear that stands near a child, if there is one."""
         swimwear, minor, girl = _LISTS["swimwear"], _LISTS["minor"], _LISTS["girl"]

@@ -48,3 +48,27 @@ def test_a_folder_drop_is_one_job_and_goes_back_whole(tmp_path: Path, engine_out
         world.until_state("image-to-video/trip", "done")
         world.until_returned("done/image-to-video/trip/job.yaml")
     assert world.inbox() == ["done/image-to-video/trip/image.jpg", "done/image-to-video/trip/job.yaml"]
+
+
+def test_a_matrix_that_was_cut_off_goes_on_with_what_is_missing_and_changes_nothing(world: World):
+    text = "prompt: a {red|green|blue} boat, {dawn|dusk}\nwidth: 256\nheight: 256\nframes: 2\nsteps: 1\n"
+    with world:
+        world.drop("text-to-video/many.yaml", f"{text}matrix: {{cfg: [5, 6, 7]}}\ncount: 2\n")
+        world.until_state("text-to-video/many_0002", "done")
+    names = [f"text-to-video/many_{number:04}" for number in range(1, 7)]
+    before = {name: world.status(name) for name in names}
+    assert "queued" in {status["state"] for status in before.values()}
+    with world:
+        world.until_state("text-to-video/many", "done")
+        world.until_returned("done/text-to-video/many.yaml")
+    after = {name: world.status(name) for name in names}
+    for name in names:
+        assert [after[name][key] for key in ("job", "seed")] == [before[name][key] for key in ("job", "seed")]
+        assert after[name]["settings"] == before[name]["settings"]
+        if before[name]["state"] == "done":
+            assert after[name]["times"] == before[name]["times"]
+    cells = [(status["seed"], status["settings"]["cfg"]) for status in after.values()]
+    first = cells[0][0]
+    assert cells == [(first + take, cfg) for cfg in (5, 6, 7) for take in (0, 1)]
+    # The same seed picks the same words, whatever else differs.
+    assert len({(status["seed"], status["settings"]["prompt"]) for status in after.values()}) == 2

@@ -16,6 +16,7 @@ from service import guard
 from service.comfy import preflight
 from service.config import default
 from service.errors import Rejected
+from service.families import ModelFacts
 from service.job import MediaFacts, MediaKind
 from service.job_fields import JobSettings
 from service.manifest_keys import Parameter
@@ -41,6 +42,18 @@ def value_of(name: str, parameter: Parameter) -> st.SearchStrategy[Any]:
     return st.integers(int(low), int(high)) if parameter.type == "whole" else st.floats(low, high)
 
 
+LORAS = st.lists(
+    st.builds(lambda name, weight: {"name": name, "weight": weight}, st.sampled_from(["a", "text"]), st.floats(-2, 2)),
+    unique_by=lambda lora: lora["name"],
+    max_size=2,
+).map(tuple)
+
+
+def facts_of(_folder: str, name: str) -> ModelFacts:
+    """One of the LoRAs changes the text encoder too."""
+    return ModelFacts(clip=name == "text")
+
+
 @st.composite
 def jobs(draw: st.DrawFn, flow: Workflow) -> tuple[JobSettings, dict[str, str]]:
     """Return settings of a job and the files that it brings, by role."""
@@ -51,13 +64,17 @@ def jobs(draw: st.DrawFn, flow: Workflow) -> tuple[JobSettings, dict[str, str]]:
     free = [name for name, switch in flow.manifest.switches.items() if switch.role is None]
     if free and draw(st.booleans()):
         asked["switches"] = {name: draw(st.booleans()) for name in free}
+    if flow.manifest.loras is not None:
+        asked["loras"] = draw(LORAS)
+    if flow.manifest.sliders.declared():
+        asked["sliders"] = {name: draw(st.floats(-1, 1)) for name in flow.manifest.sliders.declared()}
     roles = [role for role in flow.roles if role in flow.required_roles or draw(st.booleans())]
     return JobSettings.model_validate(asked), {role: f"reeldrop/x/{role} [temp]" for role in roles}
 
 
 def run(flow: Workflow, job: JobSettings, media: Mapping[str, str]) -> Bound:
     facts = {role: CLIP if flow.roles[role] is MediaKind.VIDEO else PICTURE for role in media}
-    return bind(flow, job, 7, media, "reeldrop/x", DEFAULTS, facts)
+    return bind(flow, job, 7, media, "reeldrop/x", DEFAULTS, facts, facts_of)
 
 
 def least(flow: Workflow) -> dict[str, Any]:
