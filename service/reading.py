@@ -7,6 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import chain
+from typing import Any
 
 from service import again, jobfile
 from service.catalogue import Library
@@ -255,11 +256,14 @@ class _Reader:
         choose(list(self.library.workflows.values()), self.dropped.task, order, wanted, media, asked)
 
     def _job_for(self, workflow: str) -> JobSettings:
-        """Return the job; what is told of an earlier one has a seed even where its workflow takes none."""
+        """Return the job; what is told of an earlier one has a seed, and every switch, even where no job sets them."""
         flow = self.library.workflows.get(workflow)
-        if self.file.again and flow is not None and "seed" not in flow.fields:
-            return self.job.model_copy(update={"seed": None})
-        return self.job
+        if not self.file.again or flow is None:
+            return self.job
+        switches = self.job.switches or {}
+        kept = {name: on for name, on in switches.items() if f"switches.{name}" in flow.fields}
+        changed: dict[str, Any] = {} if "seed" in flow.fields else {"seed": None}
+        return self.job.model_copy(update={**changed, "switches": kept or None})
 
     def _alone(self, trials: list[_Trial]) -> list[_Trial]:
         """Media alone is a job where the default workflow needs exactly that file and no word; else it waits."""

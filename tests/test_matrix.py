@@ -130,6 +130,11 @@ def test_too_many_are_counted_before_any_is_made(text, number):
     assert (problem.code, number in problem.title) == ("too_many_jobs", True)
 
 
+def test_no_more_are_read_than_a_file_may_ask_for():
+    text = f"prompt: a\nmatrix: {{seed: {list(range(40))}, steps: {list(range(1, 41))}}}\n"
+    assert len(draft(text.encode()).file.jobs) == 1000
+
+
 def test_the_operator_sets_how_many_a_drop_may_ask_for():
     with pytest.raises(Rejected, match="may ask for 3"):
         draft_of = draft(b"prompt: a\nmatrix: {seed: [1, 2, 3, 4]}", 3)

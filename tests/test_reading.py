@@ -1,16 +1,22 @@
 import json
 from contextlib import suppress
 from functools import partial
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from service.config import parse as config_parse
 from service.errors import Rejected
+from service.job_fields import JobSettings
 from service.jobfile import parse as parse_job
+from service.library import load
 from service.reading import Dropped, Missing, named_files, parse, read
+from service.workflow import bind
 from tests.shelf import flow, library
 
+ROOT = Path(__file__).resolve().parents[1]
 TEXT = flow("words", "text-to-video", "prompt steps frames fps", prompt=True)
 PICTURE = flow("svd", "image-to-video", "steps frames fps", image="picture")
 SWAP = flow("swap", "face-swap", "steps", source="picture", target="picture")
@@ -273,9 +279,8 @@ def test_a_task_without_workflows_says_which_have_some():
 
 @pytest.mark.parametrize(
     ("task", "wanted", "code"),
-    [("text-to-video", "word", "unknown_workflow"), ("text-to-video", "svd", "wrong_task"),
-     ("text-to-video", "text_to_video_nsfw", "not_built_yet")],
-)  # fmt: skip
+    [("text-to-video", "word", "unknown_workflow"), ("text-to-video", "svd", "wrong_task")],
+)
 def test_a_workflow_that_the_task_does_not_have_is_a_mistake(task, wanted, code):
     (problem,) = refused(task, f"prompt: a\nworkflow: {wanted}")
     assert (problem.code, problem.line) == (code, 2)
@@ -350,3 +355,25 @@ def test_any_bytes_are_read_refused_or_waited_for(task, data, kind):
     drop = Dropped(task, "a/b", "cat", kind, data, ("cat.jpg",))
     with suppress(Rejected, Missing):
         assert read(drop, ALL)
+
+
+def test_an_earlier_job_with_switches_sliders_and_loras_is_read_again_as_it_ran():
+    ours = load(config_parse(f"workflows_dir: {ROOT / 'workflows'}\nmodels_dir: {ROOT / 'models'}\n", ROOT))
+    flow = ours.workflows["combined_pipeline"]
+    asked = JobSettings.model_validate(
+        {
+            "prompt": "a",
+            "sliders": {"age": 0.5},
+            "loras": ({"name": "film", "weight": 0.5},),
+            "switches": {"upscale": True},
+        }
+    )
+    made = bind(flow, asked, 5, {"reference": "r [temp]"}, "p", ours.defaults)
+    status = {
+        "schema": 1, "kind": "job", "job": "x", "state": "done", "workflow": flow.name, "seed": 5,
+        "settings": made.settings, "inputs": [{"role": "reference", "file": "r.mp4", "sha256": "0"}],
+    }  # fmt: skip
+    dropped = Dropped(flow.task, "", "x", "again", json.dumps(status).encode(), (), {"r.mp4": "media/r.mp4"})
+    (again,) = read(dropped, ours)
+    same = bind(flow, again.settings, 5, {"reference": "r [temp]"}, "p", ours.defaults)
+    assert (same.graph, same.settings) == (made.graph, made.settings)
