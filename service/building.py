@@ -78,7 +78,7 @@ class Rooms:
         self.store = Store(config.state_dir / "reeldrop.db")
         for root in (config.inbox_dir, config.output_dir):
             meet_root(root, self.store)
-        self.restocking = Restocking(config, self._restock)
+        self.restocking = Restocking(config, self._restock, self._object_infos)
         self.library = self.restocking.library
         self._make_folders()
         daemon = f"{socket.gethostname()}/{os.getpid()}"

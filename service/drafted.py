@@ -31,8 +31,12 @@ _KINDS: Mapping[str, tuple[str, float | None, float | None]] = {
 _KEPT = frozenset({"width", "height", "frames", "fps", "steps", "cfg", "sampler", "scheduler", "checkpoint", "vae"})
 
 
-def draft(name: str, data: bytes) -> str:
-    """Return a manifest for a graph in API format, named as its file; raise Rejected with what keeps it from one."""
+def draft(name: str, data: bytes, notes: Sequence[str] = ()) -> str:
+    """
+    Return a manifest for a graph in API format, named as its file; raise Rejected with what keeps it from one.
+
+    `notes` are sentences on where the graph comes from, for whoever corrects it.
+    """
     task = name.replace("_", "-")
     if name in _TAKEN:
         title = f"No workflow of yours can be called {name}."
@@ -44,11 +48,12 @@ def draft(name: str, data: bytes) -> str:
         raise Rejected(Problem("bad_name", f"{name} can't be a workflow's name: it names a folder too.", fix))
     graph = graphs.parse(data)
     found = find(graph)
-    return "\n".join(_lines(name, task, graph, found)) + "\n"
+    return "\n".join(_lines(name, task, graph, found, notes)) + "\n"
 
 
-def _lines(name: str, task: str, graph: Graph, found: Findings) -> Iterator[str]:
+def _lines(name: str, task: str, graph: Graph, found: Findings, notes: Sequence[str]) -> Iterator[str]:
     yield f"# Drafted by Reeldrop from {name}.json, by its nodes and links: look it over, and correct what is wrong."
+    yield from (f"# Converted: {' '.join(note.split())}" for note in notes)
     yield "# Each entry says which input of which node gets a job's value. The format: docs/workflows.md."
     yield f"# Drop files into inbox/{task}/, or name another task here, for example task: text-to-video."
     if needing := identity_nodes({node: graph[node] for node in found.needed}):

@@ -16,11 +16,15 @@ _EXPORT = "Export it from ComfyUI with Workflow > Export (API)."
 
 
 def parse(data: bytes) -> dict[str, dict[str, Any]]:
-    """Read a graph in API format; raise Rejected with everything that is wrong with it."""
-    graph = _object(data)
-    if isinstance(graph.get("nodes"), list) and "links" in graph:
-        title = "The graph is in ComfyUI's UI format, whose import is not built yet."
-        raise Rejected(Problem("not_built_yet", title, _EXPORT))
+    """Read a graph in API format; raise Rejected with everything that is wrong with it.
+
+    One in UI format, as ComfyUI saves it, is refused with the code `ui_format`: its conversion needs a server's words.
+    """
+    graph = json_of(data)
+    if is_drawn(graph):
+        title = "The graph is in ComfyUI's UI format, and waits for a server to say what its nodes take."
+        fix = "The running daemon converts it once a backend answers; `reeldrop workflows import FILE` does it now."
+        raise Rejected(Problem("ui_format", title, fix))
     problems = [
         _wrong(f"Node {name} has no class_type or no inputs.") for name, node in graph.items() if not _is_node(node)
     ]
@@ -36,6 +40,11 @@ def parse(data: bytes) -> dict[str, dict[str, Any]]:
     if lost:
         raise Rejected(*lost)
     return graph
+
+
+def is_drawn(workflow: Any) -> bool:
+    """Say whether parsed JSON is in ComfyUI's UI format, sound or not."""
+    return isinstance(workflow, Mapping) and isinstance(workflow.get("nodes"), list) and "links" in workflow
 
 
 def hash_of(graph: Graph) -> str:
@@ -99,7 +108,8 @@ def lead_to(graph: dict[str, dict[str, Any]], output: str) -> None:
         del graph[name]
 
 
-def _object(data: bytes) -> dict[str, Any]:
+def json_of(data: bytes) -> dict[str, Any]:
+    """Read a graph's JSON strictly, in either format; raises Rejected."""
     if len(data) > MAX_BYTES:
         raise Rejected(Problem("too_large", "The graph is larger than 5 MB.", _EXPORT))
     try:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from service import drafted, model_list, presets, wildcards, workflow
+from service.adoption import is_kept_original
 from service.adult import Policy, key_of
 from service.catalogue import Library
 from service.config import Config
@@ -82,7 +83,7 @@ class _Shelves:
         """Return each workflow by name: the sound ones, and those that were sound before."""
         found = {}
         stems = {path.stem for ending in ("json", "yaml") for path in self._folder.glob(f"*.{ending}")}
-        for name in sorted(stem for stem in stems if not stem.startswith(".")):
+        for name in sorted(stem for stem in stems if not stem.startswith(".") and not is_kept_original(stem)):
             try:
                 found[name] = self._workflow(name)
             except Rejected as broken:

@@ -71,6 +71,7 @@ FLOORS: dict[str, float] = {
     "provenance": 2.1,
     "drafting": 2.5,
     "drafted": 4.2,
+    "adoption": 4.3,
     "restocking": 5,
     "ending": 6,
     "openings": 6,

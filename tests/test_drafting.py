@@ -162,7 +162,7 @@ def test_files_play_the_parts_that_their_inputs_say():
         ({"1": node("KSampler", seed=1)}, "no_output"),
         ({**{str(n): node("LoadImage", image="x") for n in range(5)},
           "9": node("SaveImage", filename_prefix="x", **{f"i{n}": [str(n), 0] for n in range(5)})}, "too_many_media"),
-        ({"nodes": [], "links": [], "version": 0.4}, "not_built_yet"),
+        ({"nodes": [], "links": [], "version": 0.4}, "ui_format"),
         ({"1": {"inputs": {}}}, "bad_graph"),
     ],
 )  # fmt: skip

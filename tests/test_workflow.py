@@ -467,7 +467,7 @@ def test_a_workflow_without_a_task_has_a_folder_of_its_own():
         (b'{"1": {"class_type": "A"}}', "bad_graph"),
         (b'{"1": 3}', "bad_graph"),
         (b'{"1": {"class_type": "A", "inputs": {"x": ["2", 0]}}}', "bad_graph"),
-        (b'{"nodes": [], "links": [], "version": 0.4}', "not_built_yet"),
+        (b'{"nodes": [], "links": [], "version": 0.4}', "ui_format"),
         (b" " * 5_000_001, "too_large"),
     ],
 )

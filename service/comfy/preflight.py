@@ -42,7 +42,7 @@ def check(
     needed = reached_from(outputs, graph) if outputs else set(graph)
     for node_id, node in graph.items():
         problems += _check_node(str(node_id), node, object_info, uploads if node_id in needed else None, sources)
-    problems += _nodes_missing(graph, object_info)
+    problems += missing_nodes(graph, object_info)
     problems += check_links(graph, object_info)
     if not problems and not outputs:
         problems.append(_bad("The workflow saves nothing.", "Add a node that saves, for example Save Video."))
@@ -162,7 +162,7 @@ def _choices(value: Any, options: Sequence[Any]) -> str:
     return f"Choose one of {shown}{' and others' if len(options) > _LONGEST_LIST else ''}."
 
 
-def _nodes_missing(graph: Mapping[str, Any], object_info: Mapping[str, Any]) -> Iterator[Problem]:
+def missing_nodes(graph: Mapping[str, Any], object_info: Mapping[str, Any]) -> Iterator[Problem]:
     """Yield each class that the server lacks, once, with every node that is of it."""
     lacking: dict[str, list[str]] = {}
     for node_id, node in graph.items():

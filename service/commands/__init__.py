@@ -8,7 +8,21 @@ from pathlib import Path
 import click
 
 from service import __version__
-from service.commands import cancel, demo, once, pause, resume, retry, run, schema, status, submit, verify, workflows
+from service.commands import (
+    cancel,
+    demo,
+    importing,
+    once,
+    pause,
+    resume,
+    retry,
+    run,
+    schema,
+    status,
+    submit,
+    verify,
+    workflows,
+)
 from service.commands.speech import WRONG_USE, complain
 from service.errors import Rejected, Unavailable
 
@@ -42,6 +56,7 @@ _VERBS = (
 for verb in _VERBS:
     verb.params.append(_CONFIG)
     commands.add_command(verb)
+workflows.workflows.add_command(importing.import_)
 for verb in workflows.workflows.commands.values():
     verb.params.append(_CONFIG)
 commands.add_command(workflows.workflows)

@@ -16,20 +16,32 @@ from service.config import Config
 from service.errors import Unavailable
 from service.servers import Remote, uses_embedded
 
+Answers = tuple[dict[str, Mapping[str, Any]], dict[str, str]]
 
-def ask_all(config: Config) -> tuple[dict[str, Mapping[str, Any]], dict[str, str]]:
+
+def ask_all(config: Config) -> Answers:
     """Return what each backend that answers says it has, and why the others didn't."""
+    with _clients(config) as clients:
+        return _ask(clients)
+
+
+def ask_one(config: Config, where: str) -> Answers:
+    """Return what the backend of this name or address says it has, or why it doesn't; any other address counts too."""
+    known = next((backend for backend in config.backends if where in (backend.name, backend.url)), None)
+    return _ask({where: partial(_client_of, known) if known is not None else partial(Client, where)})
+
+
+def _ask(clients: Mapping[str, Callable[[], Client]]) -> Answers:
     infos: dict[str, Mapping[str, Any]] = {}
     silent: dict[str, str] = {}
-    with _clients(config) as clients:
-        for name, reach in clients.items():
-            try:
-                with closing(reach()) as client:
-                    infos[name] = client.object_info()
-            except Unavailable as away:
-                silent[name] = f"{away.title} {away.fix}"
-            except (OSError, ValueError) as trouble:
-                silent[name] = str(trouble)
+    for name, reach in clients.items():
+        try:
+            with closing(reach()) as client:
+                infos[name] = client.object_info()
+        except Unavailable as away:
+            silent[name] = f"{away.title} {away.fix}"
+        except (OSError, ValueError) as trouble:
+            silent[name] = str(trouble)
     return infos, silent
 
 

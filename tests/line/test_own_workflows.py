@@ -81,18 +81,6 @@ def test_a_broken_file_is_named_and_leaves_what_was(own: World):
         own.until(lambda: "workflow_broken" not in notices(own), "the end of the notice", 8)
 
 
-def test_the_ui_format_is_refused_by_name_and_the_rest_goes_on(own: World):
-    put(own, "drawn.json", {"nodes": [], "links": [], "version": 0.4})
-    with own:
-        put(own, "grey_clip.json", GREY)
-        own.until((own.config.inbox_dir / "grey-clip").is_dir, "the inbox folder", 8)
-        assert not (own.config.inbox_dir / "drawn").exists()
-        assert "workflows/drawn.json is left out" in notices(own)["workflow_broken"]
-        assert "UI format, whose import is not built yet" in notices(own)["workflow_broken"]
-        assert "Export (API)" in notices(own)["workflow_broken"]
-        assert not (Path(own.config.workflows_dir) / "drawn.yaml").exists()
-
-
 def test_drops_for_a_workflow_that_is_gone_are_refused_with_the_reason(own: World):
     graph = put(own, "grey_clip.json", GREY)
     with own:
