@@ -160,7 +160,9 @@ def _names(places: Sequence[tuple[Place, Any]]) -> str:
 
 
 def _find_media(wiring: _Wiring, needed: Sequence[str], found: Findings) -> None:
-    loaders = [node for node in needed if wiring.class_of(node) in LOADER_FILE]
+    loaders = [
+        node for node in needed if wiring.value(node, LOADER_FILE.get(wiring.class_of(node), ""), str) is not None
+    ]
     pictures = any(wiring.class_of(node) not in _VIDEO_LOADERS for node in loaders)
     for node in loaders:
         video = wiring.class_of(node) in _VIDEO_LOADERS

@@ -136,7 +136,8 @@ def _canvas(data: Mapping[str, Any]) -> Canvas:
 
 
 def _node(data: Mapping[str, Any]) -> Node:
-    values = data.get("widgets_values")
+    # The newest frontends write the names too.
+    values = data.get("widgets_values_named") or data.get("widgets_values")
     if values is None:
         values = ()
     elif not isinstance(values, list | Mapping):

@@ -36,13 +36,21 @@ class Given:
 
 
 @dataclass(frozen=True)
+class Within:
+    """The value that stands at a setting of another node, which a subgraph promotes without one of its own."""
+
+    node: str
+    setting: str
+
+
+@dataclass(frozen=True)
 class Nothing:
     """No source: `why` says which node cut it off, or is empty where nothing was linked."""
 
     why: str = ""
 
 
-Source = Output | Given | Nothing
+Source = Output | Given | Within | Nothing
 
 
 @dataclass(frozen=True)
@@ -148,7 +156,25 @@ def _outside(frame: Frame, position: int, wanted: str, seen: frozenset[tuple[str
     slot = frame.instance.slot(name)
     if slot is not None and slot.link is not None:
         return _behind(frame.outer, slot, wanted, seen)
-    return Given(frame.own[name]) if name in frame.own else Nothing()
+    return Given(frame.own[name]) if name in frame.own else _first_setting(frame, position)
+
+
+def _first_setting(frame: Frame, position: int) -> Within | Nothing:
+    """Return the first setting inside that an input of a subgraph feeds: what it promotes has its value there."""
+    for link in frame.canvas.entering(position):
+        target = frame.canvas.nodes.get(link.target)
+        if target is None or link.target_slot >= len(target.inputs):
+            continue
+        slot = target.inputs[link.target_slot]
+        inner = enter(frame, target)
+        if inner is not None:
+            names = [each.name for each in inner.canvas.inputs]
+            found = _first_setting(inner, names.index(slot.name)) if slot.name in names else Nothing()
+            if isinstance(found, Within):
+                return found
+        elif slot.setting is not None:
+            return Within(frame.id_of(target), slot.name)
+    return Nothing()
 
 
 def _named_wire(frame: Frame, node: Node, wanted: str, seen: frozenset[tuple[str, str, int]]) -> Source:

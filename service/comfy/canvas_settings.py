@@ -11,14 +11,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from service.comfy.declared import DYNAMIC_COMBO, GROWING, inputs_of, option_of
+
 #: Types whose values people write on the node.
 _PLAIN = frozenset({"INT", "FLOAT", "STRING", "BOOLEAN", "COMBO"})
-_DRAWN = frozenset({"COLOR", "MARKDOWN", "TEXTAREA", "BOUNDING_BOX", "CURVE", "RANGE"})
+_DRAWN = frozenset({"COLOR", "COLORS", "MARKDOWN", "TEXTAREA", "BOUNDING_BOX", "BOUNDING_BOXES", "CURVE", "RANGE"})
 #: Types whose values are made by a program in the browser when a prompt is queued, and stand in no file.
 BROWSER_MADE = frozenset({"LOAD_3D", "LOAD_3D_ANIMATION", "LOAD3D_CAMERA", "WEBCAM", "AUDIO_RECORD", "PAINTER"})
-DYNAMIC = "COMFY_DYNAMICCOMBO_V3"
-#: What the editor names inputs by that grow out of one declared input: `images.image0`.
-_GROWING = frozenset({DYNAMIC, "COMFY_AUTOGROW_V3", "COMFY_DYNAMICSLOT_V3"})
 _UPLOADS = ("image_upload", "video_upload", "audio_upload", "file_upload", "animated_image_upload")
 _AFTER_EACH_RUN = frozenset({"fixed", "increment", "decrement", "randomize", "increment-wrap"})
 _SEEDS = frozenset({"seed", "noise_seed"})
@@ -49,7 +48,7 @@ class Setting:
         if self.options:
             first = self.options[0]
             return first.get("key") if isinstance(first, Mapping) else first
-        return {"INT": 0, "FLOAT": 0.0, "BOOLEAN": False, "STRING": ""}.get(self.kind)
+        return {"INT": 0, "FLOAT": 0.0, "BOOLEAN": False, "STRING": "", "IMAGECOMPARE": ["", ""]}.get(self.kind)
 
 
 def settings_of(info: Mapping[str, Any], prefix: str = "") -> Iterator[Setting]:
@@ -59,31 +58,20 @@ def settings_of(info: Mapping[str, Any], prefix: str = "") -> Iterator[Setting]:
         if more.get("forceInput") or not _has_value(kind, more):
             continue
         yield Setting(
-            prefix + name, "COMBO" if options is not None and kind != DYNAMIC else kind, required, more, options
+            prefix + name, "COMBO" if options is not None and kind != DYNAMIC_COMBO else kind, required, more, options
         )
 
 
 def chosen(setting: Setting, value: Any) -> Iterator[Setting]:
     """Yield what stands behind a dynamic combo when this value is chosen: settings named `combo.setting`."""
-    for option in setting.options or () if setting.kind == DYNAMIC else ():
-        if isinstance(option, Mapping) and option.get("key") == value and isinstance(option.get("inputs"), Mapping):
-            yield from settings_of({"input": option["inputs"]}, f"{setting.name}.")
-
-
-def inputs_of(info: Mapping[str, Any]) -> Iterator[tuple[str, Any, bool]]:
-    """Yield each input that a class declares, with what it says of it and whether it is required."""
-    declared = info.get("input")
-    for section in ("required", "optional"):
-        found = declared.get(section) if isinstance(declared, Mapping) else None
-        for name, raw in found.items() if isinstance(found, Mapping) else ():
-            if isinstance(raw, list) and raw:
-                yield str(name), raw, section == "required"
+    if setting.kind == DYNAMIC_COMBO:
+        yield from settings_of({"input": option_of(setting.options, value)}, f"{setting.name}.")
 
 
 def knows_input(info: Mapping[str, Any], name: str) -> bool:
     """Say whether a class has an input of this name, or one out of which it grows."""
     root, dot, _ = name.partition(".")
-    return any(each == name or (bool(dot) and each == root and raw[0] in _GROWING) for each, raw, _ in inputs_of(info))
+    return any(each == name or (bool(dot) and each == root and raw[0] in GROWING) for each, raw, _ in inputs_of(info))
 
 
 def takes_uploads(info: Mapping[str, Any]) -> bool:
@@ -101,10 +89,9 @@ def _parts(raw: Sequence[Any]) -> tuple[str, Mapping[str, Any], Sequence[Any] | 
     if isinstance(raw[0], list):
         return "COMBO", more, raw[0]
     options = more.get("options")
-    kind = str(raw[0])
-    return kind, more, options if kind in ("COMBO", DYNAMIC) and isinstance(options, list) else None
+    kind = str(more.get("widgetType") or raw[0])
+    return kind, more, options if kind in ("COMBO", DYNAMIC_COMBO) and isinstance(options, list) else None
 
 
 def _has_value(kind: str, more: Mapping[str, Any]) -> bool:
-    drawn = str(more.get("widgetType") or kind)
-    return drawn in _PLAIN or drawn in _DRAWN or drawn in BROWSER_MADE or drawn == DYNAMIC
+    return kind in _PLAIN or kind in _DRAWN or kind in BROWSER_MADE or kind == DYNAMIC_COMBO or "socketless" in more

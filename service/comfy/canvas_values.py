@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,7 +10,6 @@ from typing import Any
 from service.comfy.canvas import Node
 from service.comfy.canvas_settings import (
     BROWSER_MADE,
-    DYNAMIC,
     Setting,
     chosen,
     knows_input,
@@ -18,6 +18,7 @@ from service.comfy.canvas_settings import (
     takes_uploads,
 )
 from service.comfy.canvas_texts import settled
+from service.comfy.declared import DYNAMIC_COMBO
 
 #: What the editor writes for a button or a player, in a list or under a name, and never sends.
 _BUTTONS = frozenset({"image", "video", "audio", "file", ""})
@@ -27,6 +28,11 @@ _BUTTON_NAMES = frozenset(
 )  # fmt: skip
 #: Classes of ComfyUI's own that write what they showed last among their values.
 _SHOWING = frozenset({"PreviewAny", "GetImageSize", "RecordAudio", "Preview3D", "Preview3DAnimation", "PreviewAudio"})
+
+
+#: A combo of ComfyUI's own whose options people write on it; its class declares none of them, and takes them all.
+_OWN_OPTIONS = "CustomCombo"
+_OWN_VALUES = re.compile(r"index|option\d+")
 
 
 class Misfit(Exception):
@@ -45,12 +51,13 @@ class Values:
 def values_of(node: Node, info: Mapping[str, Any]) -> Values:
     """Return the values of a node by input; raises Misfit where they can't be told apart."""
     found = Values()
-    if isinstance(node.values, Mapping):
-        _take_named(node.values, info, found)
+    values = _with_own_options(node) if node.type == _OWN_OPTIONS else node.values
+    if isinstance(values, Mapping):
+        _take_named(values, info, found, own=node.type == _OWN_OPTIONS)
     else:
-        named = _names_written(node, info)
+        named = _names_written(node, values, info)
         if named is None:
-            _take_listed(node.values, list(settings_of(info)), found, uploads=takes_uploads(info))
+            _take_listed(values, list(settings_of(info)), found, uploads=takes_uploads(info))
         else:
             _take_by_names(named, info, found)
     _fill(info, found)
@@ -64,6 +71,19 @@ def browser_made(info: Mapping[str, Any], linked: Sequence[str]) -> str | None:
     return next(
         (each.name for each in settings_of(info) if each.kind in BROWSER_MADE and each.name not in linked), None
     )
+
+
+def _with_own_options(node: Node) -> Mapping[str, Any]:
+    """Return the values of a combo whose options are written on the node itself, by the names that are sent."""
+    if isinstance(node.values, Mapping):
+        return node.values
+    choice, *rest = node.values or [None]
+    index = [rest.pop(0)] if rest and isinstance(rest[0], int) else []
+    options = [value for value in rest if isinstance(value, str)]
+    while options and not options[-1]:
+        options.pop()
+    named = {f"option{at}": value for at, value in enumerate(options, start=1)}
+    return {"choice": choice, **({"index": index[0]} if index else {}), **named}
 
 
 def _take_listed(values: Sequence[Any], settings: list[Setting], found: Values, *, uploads: bool) -> None:
@@ -96,7 +116,7 @@ def _words_behind(setting: Setting, values: Sequence[Any]) -> int:
     return 2 if setting.kind == "COMBO" and len(values) > 1 and values[1] == "" else 1
 
 
-def _names_written(node: Node, info: Mapping[str, Any]) -> list[tuple[str, Any]] | None:
+def _names_written(node: Node, values: Sequence[Any], info: Mapping[str, Any]) -> list[tuple[str, Any]] | None:
     """Return the values by the names in the file where these say more than the class: another version's settings.
 
     Frontends since 1.16 write each setting among a node's inputs, older ones only those with a socket, in any order; so
@@ -104,17 +124,17 @@ def _names_written(node: Node, info: Mapping[str, Any]) -> list[tuple[str, Any]]
     """
     names = [slot.setting for slot in node.inputs if slot.setting is not None]
     known = {setting.name for setting in settings_of(info)}
-    dynamic = tuple(f"{setting.name}." for setting in settings_of(info) if setting.kind == DYNAMIC)
+    dynamic = tuple(f"{setting.name}." for setting in settings_of(info) if setting.kind == DYNAMIC_COMBO)
     if all(name in known or name.startswith(dynamic) for name in names):
         return None
     found, at = [], 0
     for name in names:
-        if at >= len(node.values):
+        if at >= len(values):
             return None
-        found.append((name, node.values[at]))  # type: ignore[index]
+        found.append((name, values[at]))
         at += 1
-        at += at < len(node.values) and says_what_follows(node.values[at])  # type: ignore[index]
-    rest = node.values[at:]  # type: ignore[index]
+        at += at < len(values) and says_what_follows(values[at])
+    rest = values[at:]
     return found if all(value is None or value in _BUTTONS for value in rest) else None
 
 
@@ -131,12 +151,14 @@ def _take_by_names(named: Sequence[tuple[str, Any]], info: Mapping[str, Any], fo
             found.beyond.append({name: value})
 
 
-def _take_named(values: Mapping[str, Any], info: Mapping[str, Any], found: Values) -> None:
+def _take_named(values: Mapping[str, Any], info: Mapping[str, Any], found: Values, *, own: bool) -> None:
     settings = {setting.name: setting for setting in settings_of(info)}
     for setting in list(settings.values()):
         settings |= {each.name: each for each in _behind(setting, values.get(setting.name))}
     for name, value in values.items():
-        if name in settings or name not in _BUTTON_NAMES:
+        if own and _OWN_VALUES.fullmatch(name):
+            found.given[name] = value
+        elif name in settings or name not in _BUTTON_NAMES:
             _take(found, settings.get(name), name, value)
 
 
@@ -160,8 +182,7 @@ def _take(found: Values, setting: Setting | None, name: str, value: Any) -> None
             if text != given:
                 found.rewritten.append(name)
             given = text
-        # To the server a bare list is a link.
-        found.given[name] = {"__value__": given} if isinstance(given, list) else given
+        found.given[name] = _sent(given)
 
 
 def _fill(info: Mapping[str, Any], found: Values) -> None:
@@ -170,8 +191,13 @@ def _fill(info: Mapping[str, Any], found: Values) -> None:
     while waiting:
         setting = waiting.pop()
         if setting.name not in found.given and setting.default is not None and setting.kind not in BROWSER_MADE:
-            found.given[setting.name] = setting.default
+            found.given[setting.name] = _sent(setting.default)
         waiting += chosen(setting, found.given.get(setting.name))
+
+
+def _sent(value: Any) -> Any:
+    """Return a value as it is sent: to the server a bare list would be a link."""
+    return {"__value__": value} if isinstance(value, list) else value
 
 
 def _could_be(setting: Setting, value: Any) -> bool:
@@ -223,5 +249,5 @@ def _choice(value: Any) -> Any:
 
 
 _TAKES: Mapping[str, Callable[[Any], Any]] = {
-    "INT": _whole, "FLOAT": _number, "BOOLEAN": _yes_or_no, "STRING": _text, "COMBO": _choice, DYNAMIC: _choice,
+    "INT": _whole, "FLOAT": _number, "BOOLEAN": _yes_or_no, "STRING": _text, "COMBO": _choice, DYNAMIC_COMBO: _choice,
 }  # fmt: skip

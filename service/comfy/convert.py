@@ -13,9 +13,22 @@ from typing import Any
 
 from service.comfy import canvas, preflight
 from service.comfy.canvas import BYPASSED, MUTED, Node, Slot
-from service.comfy.canvas_links import SILENT, WIRES, Circle, Frame, Given, Nothing, Output, Source, enter, source_of
-from service.comfy.canvas_settings import inputs_of, knows_input
+from service.comfy.canvas_links import (
+    SILENT,
+    WIRES,
+    Circle,
+    Frame,
+    Given,
+    Nothing,
+    Output,
+    Source,
+    Within,
+    enter,
+    source_of,
+)
+from service.comfy.canvas_settings import knows_input
 from service.comfy.canvas_values import Misfit, Values, browser_made, values_of
+from service.comfy.declared import inputs_for
 from service.comfy.links import reached_from
 from service.errors import Problem, Rejected
 
@@ -48,6 +61,7 @@ def convert(workflow: Mapping[str, Any], object_info: Mapping[str, Any]) -> Conv
         made.walk(Frame(drawing := canvas.read(workflow), drawing.canvas))
     except RecursionError:
         raise Rejected(_problem("The graph is nested too deeply.")) from None
+    made.fill()
     problems = [*made.problems, *preflight.missing_nodes(made.graph, object_info)]
     problems += _unfed(made, object_info) if not problems else []
     if not made.graph and not problems:
@@ -68,6 +82,8 @@ class _Conversion:
     cut: dict[tuple[str, str], str] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    #: Inputs that have the value of another node's setting.
+    alike: list[tuple[str, str, Within]] = field(default_factory=list)
     walked: int = 0
 
     def walk(self, frame: Frame) -> None:
@@ -89,6 +105,19 @@ class _Conversion:
                     self.walk(inner)
                 else:
                     self._take(frame, node)
+
+    def fill(self) -> None:
+        """Give inputs that share a promoted setting the value that it has."""
+        for node, name, within in self.alike:
+            value = self.graph.get(within.node, {"inputs": {}})["inputs"].get(within.setting)
+            if value is not None and node != within.node:
+                self.graph[node]["inputs"][name] = value
+        for made in self.graph.values():
+            if made["class_type"] == "CustomCombo":
+                # What it was promoted to may be another option than the one that its own index says.
+                options = [value for name, value in made["inputs"].items() if name.startswith("option")]
+                if made["inputs"].get("choice") in options:
+                    made["inputs"]["index"] = options.index(made["inputs"]["choice"])
 
     def _take(self, frame: Frame, node: Node) -> None:
         if _UUID.match(node.type):
@@ -144,6 +173,8 @@ class _Conversion:
                 inputs[slot.name] = [origin, position]
             case Output():
                 self._refuse(frame, node, f"has a link to its input {slot.name}, which the server's class doesn't have")
+            case Within() if known:
+                self.alike.append((frame.id_of(node), slot.name, source))
             case Nothing(why):
                 self.cut[frame.id_of(node), slot.name] = why
 
@@ -166,9 +197,9 @@ def _unfed(made: _Conversion, object_info: Mapping[str, Any]) -> Iterator[Proble
     outputs = [key for key, node in made.graph.items() if object_info[node["class_type"]].get("output_node")]
     needed = reached_from(outputs, made.graph) if outputs else set(made.graph)
     for node_id, node in made.graph.items():
-        for name, raw, required in inputs_of(object_info[node["class_type"]]) if node_id in needed else ():
-            grown = any(key.startswith(f"{name}.") for key in node["inputs"])
-            if required and name not in node["inputs"] and not grown and not str(raw[0]).startswith("COMFY_"):
+        info = object_info[node["class_type"]]
+        for name, _, required in inputs_for(info, node["inputs"]) if node_id in needed else ():
+            if required and name not in node["inputs"]:
                 why = made.cut.get((node_id, name), "")
                 because = f": {why}" if why else ""
                 yield _problem(f"{_capital(made.labels[node_id])} has nothing for its input {name}{because}.")

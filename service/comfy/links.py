@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from service.comfy.declared import inputs_for
 from service.errors import Problem
 
 _FIX = "Open the workflow in ComfyUI, mend it there, and export it again in API format."
@@ -58,7 +59,7 @@ def _check_link(
         return None
     if not 0 <= link[1] < len(outputs):
         return _bad(f"The link at {at} asks for output {link[1]} of node {link[0]}, which has {len(outputs)}.")
-    return _check_type(at, name, outputs[link[1]], _entry(object_info, graph[node_id]))
+    return _check_type(at, name, outputs[link[1]], graph[node_id], _entry(object_info, graph[node_id]))
 
 
 def _entry(object_info: Mapping[str, Any], node: Any) -> Mapping[str, Any]:
@@ -66,23 +67,16 @@ def _entry(object_info: Mapping[str, Any], node: Any) -> Mapping[str, Any]:
     return found if isinstance(found, Mapping) else {}
 
 
-def _check_type(at: str, name: str, gives: Any, info: Mapping[str, Any]) -> Problem | None:
+def _check_type(at: str, name: str, gives: Any, node: Mapping[str, Any], info: Mapping[str, Any]) -> Problem | None:
     # Node packs may check types in ways of their own; ComfyUI's own nodes are strict.
     if not str(info.get("python_module", "")).startswith(("nodes", "comfy_extras")):
         return None
-    wants = next((of[name][0] for of in _sections(info) if isinstance(of.get(name), list) and of[name]), None)
+    wants = next((raw[0] for each, raw, _ in inputs_for(info, node["inputs"]) if each == name), None)
     if not isinstance(gives, str) or not isinstance(wants, str) or _is_open(gives) or _is_open(wants):
         return None
     if set(gives.split(",")) & set(wants.split(",")):
         return None
     return _bad(f"The link at {at} brings {gives}, but {wants} is wanted.")
-
-
-def _sections(info: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    inputs = info.get("input")
-    for section in inputs.values() if isinstance(inputs, Mapping) else ():
-        if isinstance(section, Mapping):
-            yield section
 
 
 def _is_open(kind: str) -> bool:

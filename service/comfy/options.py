@@ -10,6 +10,8 @@ from typing import Any
 #: Inputs whose list names files that come and go, or are uploaded per job: the server checks them by itself.
 _UPLOAD_FLAGS = ("image_upload", "video_upload", "audio_upload", "file_upload", "animated_image_upload")
 _FILE_INPUTS = frozenset({"LoadImageMask", "LoadImageOutput", "LoadAudio", "VHS_LoadImages", "VHS_LoadAudioUpload"})
+#: Lists that are empty because whoever draws the node writes the options.
+_OWN_OPTIONS = frozenset({("CustomCombo", "choice")})
 _NUMBERS = frozenset({"INT", "FLOAT"})
 _PLAIN = _NUMBERS | {"BOOLEAN", "STRING"}
 
@@ -28,13 +30,13 @@ def spec_of(class_type: str, name: str, raw: Any) -> Spec | None:
     """Given an input's entry in object_info, return it as a Spec, or None if its values can't be judged here.
 
     Three encodings of a list: the list itself, `COMBO` with `options`, and `COMFY_DYNAMICCOMBO_V3` whose options are
-    objects with a `key`; of the last only the key is known to us, and flat keys beside it are as good as dotted ones.
+    objects with a `key`, and bring inputs of their own (declared.py).
     """
     if not isinstance(raw, Sequence) or isinstance(raw, str) or not raw:
         return None
     kind = raw[0]
     more = raw[1] if len(raw) > 1 and isinstance(raw[1], Mapping) else {}
-    if _names_uploads(class_type, name, more) or more.get("multiselect"):
+    if _names_uploads(class_type, name, more) or more.get("multiselect") or (class_type, name) in _OWN_OPTIONS:
         return None
     choices = _choices(kind, more.get("options"))
     if choices is not None:

@@ -13,6 +13,7 @@ from pathlib import PurePosixPath
 from types import MappingProxyType
 from typing import Any
 
+from service.comfy.declared import inputs_for
 from service.comfy.folders import folder_of, looks_like_a_model
 from service.comfy.links import check_links, reached_from
 from service.comfy.options import Spec, spec_of
@@ -76,21 +77,14 @@ def _check_node(
 def _check_inputs(
     at: str, class_type: str, given: Mapping[str, Any], info: Mapping[str, Any], uploads: Collection[str]
 ) -> Iterator[Problem]:
-    for section in ("required", "optional"):
-        for name, raw in _inputs(info, section):
-            value = given.get(name)
-            if name in given and not (isinstance(value, str) and value in uploads):
-                for found in _check_value(at, class_type, name, value, spec_of(class_type, name, raw)):
-                    yield replace(found, field=name)
-            elif name not in given and section == "required":
-                missing = _bad(f"At {at} the input {name} is missing.", "Connect it or give it a value.")
-                yield replace(missing, field=name)
-
-
-def _inputs(info: Mapping[str, Any], section: str) -> Iterator[tuple[str, Any]]:
-    inputs = info.get("input")
-    found = inputs.get(section) if isinstance(inputs, Mapping) else None
-    yield from found.items() if isinstance(found, Mapping) else ()
+    for name, raw, required in inputs_for(info, given):
+        value = given.get(name)
+        if name in given and not (isinstance(value, str) and value in uploads):
+            for found in _check_value(at, class_type, name, value, spec_of(class_type, name, raw)):
+                yield replace(found, field=name)
+        elif required and name not in given:
+            missing = _bad(f"At {at} the input {name} is missing.", "Connect it or give it a value.")
+            yield replace(missing, field=name)
 
 
 def _check_value(at: str, class_type: str, name: str, value: Any, spec: Spec | None) -> Iterator[Problem]:

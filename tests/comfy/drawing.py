@@ -7,7 +7,7 @@ import random
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from service.comfy.canvas_settings import inputs_of
+from service.comfy.declared import inputs_of
 from tests.comfy.recorded import object_info
 
 INFO = object_info("0.3.64")

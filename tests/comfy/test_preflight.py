@@ -23,8 +23,6 @@ NOT_OURS = ("prompt_id", "number not", "extra_data", "missing input image", "ann
             "partial_execution_targets ['nosuch']")  # fmt: skip
 #: Bent or let through by the server, and wrong all the same.
 STRICTER = ("int given as", "SaveVideo format not in list", "SaveVideo flat codec not in list", "SaveVideo no format")
-#: Only the nested keys of a newer type are wrong, which we don't know.
-UNKNOWN_TYPES = ("SaveVideo dotted, crf out of range",)
 
 
 def posts(version: str) -> Iterator[tuple[str, dict[str, Any], bool]]:
@@ -51,7 +49,7 @@ def test_every_recorded_good_graph_passes_and_every_bad_one_is_named(version: st
         problems = check(version, graph)
         if label.startswith(STRICTER):
             assert problems, label
-        elif not label.startswith(UNKNOWN_TYPES if version == "0.33.0" else ()):
+        else:
             assert (problems == ()) == good, (label, problems)
             seen[good] += 1
         assert all(problem.title and problem.fix for problem in problems)
