@@ -145,7 +145,9 @@ def _node(data: Mapping[str, Any]) -> Node:
     kind, mode = data["type"], data.get("mode", 0)
     if not isinstance(kind, str) or not isinstance(mode, int):
         raise TypeError(f"node {data['id']} has no type or no mode")
-    title = data.get("title")
+    title, properties = data.get("title"), data.get("properties") or {}
+    if not isinstance(properties, Mapping):
+        raise TypeError(f"the properties of node {data['id']} are no object")
     return Node(
         str(data["id"]),
         kind,
@@ -154,7 +156,7 @@ def _node(data: Mapping[str, Any]) -> Node:
         tuple(_slot(each) for each in data.get("inputs") or ()),
         tuple(Exit(str(each.get("name", "")), _kind(each)) for each in data.get("outputs") or ()),
         values,
-        data.get("properties") or {},
+        properties,
     )
 
 

@@ -242,13 +242,13 @@ def _promoted(frame: Frame, node: Node, canvas: Canvas) -> tuple[dict[str, Any],
     """
     own: dict[str, Any] = {}
     promoted: dict[tuple[str, str], Any] = {}
-    listed = node.properties.get("proxyWidgets") or []
+    listed = _listed(node)
     values = list(node.values.values()) if isinstance(node.values, Mapping) else list(node.values)
-    named = [(str(each[0]), str(each[1])) for each in listed if not str(each[1]).startswith("$$")]
+    named = [each for each in listed if not each[1].startswith("$$")]
     if not values:
         pairs: list[tuple[tuple[str, str], Any]] = []
     elif listed:
-        keys = [(str(each[0]), str(each[1])) for each in listed] if len(values) == len(listed) else named
+        keys = listed if len(values) == len(listed) else named
         pairs = list(zip(keys, values, strict=True))
     else:
         names = [("-1", slot.name) for at, slot in enumerate(canvas.inputs) if _stands_for_setting(frame, canvas, at)]
@@ -264,6 +264,14 @@ def _promoted(frame: Frame, node: Node, canvas: Canvas) -> tuple[dict[str, Any],
             own |= {name: value} if any(slot.name == name for slot in canvas.inputs) else {}
             promoted |= {key: value for key in named if key[1] == name and key[0] != "-1"}
     return own, promoted
+
+
+def _listed(node: Node) -> list[tuple[str, str]]:
+    """Return the inner nodes and settings that an instance promotes; raises ValueError."""
+    listed = node.properties.get("proxyWidgets") or []
+    if not isinstance(listed, list) or not all(isinstance(each, list) and len(each) > 1 for each in listed):
+        raise ValueError
+    return [(str(each[0]), str(each[1])) for each in listed]
 
 
 def _stands_for_setting(frame: Frame, canvas: Canvas, position: int) -> bool:

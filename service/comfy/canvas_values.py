@@ -93,7 +93,7 @@ def _take_listed(values: Sequence[Any], settings: list[Setting], found: Values, 
         if required and not setting.required:
             required = False
             # The button for uploads stands behind all that is required.
-            at += uploads and at < len(values) and values[at] in _BUTTONS and not _could_be(setting, values[at])
+            at += uploads and at < len(values) and _is_button(values[at]) and not _could_be(setting, values[at])
         if at == len(values):
             break
         value = values[at]
@@ -103,9 +103,11 @@ def _take_listed(values: Sequence[Any], settings: list[Setting], found: Values, 
         # A dynamic combo brings settings of its own, right behind itself.
         waiting = [*chosen(setting, value), *waiting]
     rest = values[at:]
-    found.beyond += [
-        value for value in rest if value is not None and not (isinstance(value, str) and value in _BUTTONS)
-    ]
+    found.beyond += [value for value in rest if value is not None and not _is_button(value)]
+
+
+def _is_button(value: Any) -> bool:
+    return isinstance(value, str) and value in _BUTTONS
 
 
 def _words_behind(setting: Setting, values: Sequence[Any]) -> int:
@@ -135,7 +137,7 @@ def _names_written(node: Node, values: Sequence[Any], info: Mapping[str, Any]) -
         at += 1
         at += at < len(values) and says_what_follows(values[at])
     rest = values[at:]
-    return found if all(value is None or value in _BUTTONS for value in rest) else None
+    return found if all(value is None or _is_button(value) for value in rest) else None
 
 
 def _take_by_names(named: Sequence[tuple[str, Any]], info: Mapping[str, Any], found: Values) -> None:
