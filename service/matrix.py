@@ -108,14 +108,18 @@ def _times(name: str, value: Node) -> int:
         return 1
 
 
+def known() -> tuple[str, ...]:
+    """Return what may stand in a matrix, the switches of workflows apart."""
+    return (*MATRIX_FIELDS, *(f"{each}.{inner}" for each, parts in MATRIX_PARTS.items() for inner in parts))
+
+
 def _wrong_name(root: Node, name: str) -> Problem | None:
     field, _, part = name.partition(".")
     label = f"matrix.{name}"
-    known = (*MATRIX_FIELDS, *(f"{each}.{inner}" for each, parts in MATRIX_PARTS.items() for inner in parts))
-    if name not in known and not (part and field == "switches"):
+    if name not in known() and not (part and field == "switches"):
         if name in JobSettings.model_fields and name not in MATRIX_PARTS:
             return Problem("bad_value", f"{name} can't stand in a matrix.", "Write it in the job itself.", field=label)
-        fix = did_you_mean(name, known, f"A matrix may hold: {', '.join(known)}, switches.NAME.")
+        fix = did_you_mean(name, known(), f"A matrix may hold: {', '.join(known())}, switches.NAME.")
         return Problem("unknown_field", f"A matrix can't hold {name}.", fix, field=label)
     same = field if not part else name
     written = same in root.fields or (part and field in root.fields and part in root.fields[field].fields)

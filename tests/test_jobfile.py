@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service import jobfile, presets
+from service import jobfile, matrix, presets
 from service.declaration import reference, written
 from service.errors import Problem, Rejected
 from service.jobfile import PROMPT_MAX, SEED_MAX, UNBUILT, JobSettings, Output, expand, from_text, parse, without_file
@@ -49,6 +49,7 @@ def job_parts():
         "preset fields": ", ".join(f"`{name}`" for name in presets.FIELDS) + "\n",
         "job fields": reference(JobSettings),
         "output fields": reference(Output),
+        "matrix fields": ", ".join(f"`{name}`" for name in (*matrix.known(), "switches.NAME")) + "\n",
         "fields not built yet": "\n".join(not_built) + "\n",
     }
 
