@@ -15,6 +15,7 @@ from service.declaration import Declared, Slug, did_you_mean, mistake
 from service.key_types import Folder, Text
 from service.manifest import RESERVED_FOLDERS
 from service.media import encodings
+from service.model_hosts import USUAL_HOSTS, check_host
 
 #: The task folders that are always there; those without a workflow say so to who drops something.
 TASKS: Mapping[str, tuple[str, ...]] = {
@@ -188,6 +189,14 @@ class Config(Declared):
         (), description="Folders where jobs find the media that they name; only read.", examples=[["/mnt/photos"]]
     )
 
+    model_hosts: tuple[Annotated[Text, AfterValidator(check_host)], ...] = Field(
+        USUAL_HOSTS,
+        description="Where `reeldrop models pull` may fetch from, redirects included: hosts (*. for any below one), "
+        "and networks of private addresses for servers of your own. Unless set: Hugging Face, Civitai, GitHub's "
+        "releases, and where these keep their files.",
+        examples=[["huggingface.co", "*.hf.co"]],
+    )
+
     watch: Watch = Field(Watch.model_validate({}), description="How drops are noticed, and when they count as whole.")
 
     backends: tuple[Backend, ...] = Field(
@@ -284,7 +293,7 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
     "NSFW mode": ("nsfw_enabled", "nsfw_safety_filter"),
     "Sliders": ("age_slider_default", "age_slider_range", "body_slider_default", "body_slider_range"),
     "Adult content": ("adult_loras",),
-    "Folders": ("inbox_dir", "state_dir", "workflows_dir", "models_dir", "media_roots"),
+    "Folders": ("inbox_dir", "state_dir", "workflows_dir", "models_dir", "model_hosts", "media_roots"),
     "Watching the inbox": ("watch",),
     "Rendering": ("backends", "engine", "max_cells", "tasks"),
 }

@@ -12,10 +12,15 @@ _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 _CLOSED = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
 
 
+def is_full(error: OSError) -> bool:
+    """Return whether an error says that a disk, or somebody's share of it, has no room left."""
+    return error.errno in _FULL
+
+
 def unavailable_of(error: OSError) -> Unavailable:
     """Return the hold that an error of the file system is; it names files by their last name only."""
     where = _name_of(error.filename)
-    if error.errno in _FULL:
+    if is_full(error):
         return Unavailable("disk_full", f"No space is left for {where}.", "Free some space; the job goes on by itself.")
     if error.errno in _CLOSED:
         return Unavailable(

@@ -12,10 +12,7 @@ from typing import Any
 import requests
 
 from service.errors import Unavailable
-
-
-class StoppedError(Exception):
-    """Whoever asked has been told to stop."""
+from service.exchange import StoppedError
 
 
 def trouble_of(trouble: BaseException, shown: str) -> Unavailable:

@@ -12,6 +12,7 @@ from service.commands import (
     cancel,
     demo,
     importing,
+    models,
     once,
     pause,
     resume,
@@ -57,9 +58,10 @@ for verb in _VERBS:
     verb.params.append(_CONFIG)
     commands.add_command(verb)
 workflows.workflows.add_command(importing.import_)
-for verb in workflows.workflows.commands.values():
-    verb.params.append(_CONFIG)
-commands.add_command(workflows.workflows)
+for group in (workflows.workflows, models.models):
+    for verb in group.commands.values():
+        verb.params.append(_CONFIG)
+    commands.add_command(group)
 
 
 def main() -> None:
