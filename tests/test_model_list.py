@@ -9,8 +9,6 @@ from service.errors import Rejected
 from tests import pages
 
 ROOT = Path(__file__).parent.parent
-#: Workflows that are on their way: their models are listed already.
-COMING = {"text_to_video_nsfw"}
 
 
 def problems_of(text):
@@ -49,7 +47,7 @@ def test_the_list_has_every_model_that_our_workflows_need():
 
 
 def test_the_list_names_only_workflows_that_are_there():
-    assert {name for model in listed() for name in model.workflows} - shipped().keys() <= COMING
+    assert {name for model in listed() for name in model.workflows} - shipped().keys() == set()
 
 
 def test_the_embedded_engine_lists_every_name_in_its_folder():
