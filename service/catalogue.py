@@ -40,6 +40,8 @@ class Library:
     sources: Mapping[str, str] = field(default_factory=dict)
     #: What is known of a model file, by its folder and name.
     facts_of: FactsOf = field(default=nothing_known, compare=False)
+    #: Which workflows need a model file that `reeldrop models pull` can fetch, by "folder/name".
+    pulls: Mapping[str, Sequence[str]] = field(default_factory=dict)
     #: Files that could not be taken, by name, and why; a workflow among them is as it was before.
     broken: Mapping[str, tuple[Problem, ...]] = field(default_factory=dict)
     #: Manifests that were drafted just now, by workflow: their files aren't written yet.
@@ -58,6 +60,16 @@ class Library:
         """Return what it holds at this moment, which never changes any more."""
         with self._lock:
             return replace(self)
+
+    def whereabouts(self, workflow: str) -> dict[str, str]:
+        """Return where model files can be had, a sentence each by "folder/name", for who wants to run a workflow."""
+        return {place: self._whereabouts(place, page, workflow) for place, page in self.sources.items()}
+
+    def _whereabouts(self, place: str, page: str, workflow: str) -> str:
+        if place not in self.pulls:
+            return f"It is at {page}"
+        what = workflow if workflow in self.pulls[place] else f"--file {place}"
+        return f"It is at {page} and fetched by `reeldrop models pull {what}`."
 
     def of(self, task: str) -> list[Workflow]:
         """Return the task's workflows in order; those that its list names but nobody dropped are left out."""

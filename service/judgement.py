@@ -109,7 +109,9 @@ class Judgement:
         told = self._outputs_of(name, known)
         # A class that this server lacks is missing, which is told; nobody knows what it would give out.
         problems = guard.check_graph(nodes, graph.references, told, consent=graph.consent, unseen=True)
-        lacking = preflight.check(nodes, known, uploads=graph.references, sources=self._library.sources)
+        lacking = preflight.check(
+            nodes, known, uploads=graph.references, sources=self._library.whereabouts(graph.workflow.name)
+        )
         verdict = tuple(dict.fromkeys((*problems, *lacking)))
         if sound is not None and key is not None and len(sound.verdicts) < MAX_KEPT:
             sound.verdicts[key] = verdict

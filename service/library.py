@@ -39,6 +39,7 @@ def load(config: Config, before: Library | None = None) -> Library:
         wildcards=reading.wildcards(),
         max_cells=config.max_cells,
         sources=reading.sources(config.models_dir / "models.yaml"),
+        pulls=reading.pulls(config.models_dir / "models.yaml"),
         facts_of=reading.facts_of(config.models_dir),
         broken=reading.broken,
         drafts=reading.drafts,
@@ -161,7 +162,11 @@ class _Shelves:
 
     def sources(self, file: Path) -> dict[str, str]:
         """Return where to get each model; without the list nobody is told."""
-        return {f"{each.folder}/{each.name}": each.source for each in self._models(file) if each.source is not None}
+        return {each.place: each.source for each in self._models(file) if each.source is not None}
+
+    def pulls(self, file: Path) -> dict[str, tuple[str, ...]]:
+        """Return which workflows need each model that a command can fetch."""
+        return {each.place: each.workflows for each in self._models(file) if each.url is not None}
 
     def facts_of(self, folder: Path) -> FactsOf:
         """Return what tells of a model file what its own header says, and otherwise what the list says."""

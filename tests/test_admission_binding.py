@@ -123,16 +123,21 @@ def test_what_every_backend_lacks_refuses_the_drop_with_everything_in_one_answer
     bare = without(known, "VHS_VideoCombine", "ADE_UseEvolvedSampling")
     bare["CheckpointLoaderSimple"] = copy.deepcopy(known["CheckpointLoaderSimple"])
     bare["CheckpointLoaderSimple"]["input"]["required"]["ckpt_name"][0] = ["realisticVision_v60.safetensors"]
+    bare["VAELoader"] = copy.deepcopy(known["VAELoader"])
+    bare["VAELoader"]["input"]["required"]["vae_name"][0] = ["mine.pt"]
     said = refused_by({"a": bare, "b": bare}, "prompt: a\nsampler: magic")
-    assert [line.partition(":")[0] for line in said] == ["model_missing", "bad_value", "node_missing", "node_missing"]
+    assert [line.partition(":")[0] for line in said] == [
+        *("model_missing", "model_missing", "bad_value", "node_missing", "node_missing")
+    ]
     assert "realisticVision_v51.safetensors" in said[0]
-    assert "ADE_UseEvolvedSampling (node 10 ‘Evolved sampling’ of the workflow)" in said[2] or "node 10" in said[2]
+    assert "ADE_UseEvolvedSampling (node 10 ‘Evolved sampling’ of the workflow)" in said[3] or "node 10" in said[3]
     with pytest.raises(Rejected) as refused:
         bind(Binding(LIBRARY, lambda: {"a": bare}, embedded=False), "prompt: a")
     cures = " ".join(problem.fix for problem in refused.value.problems)
     assert "ComfyUI's models/checkpoints/ folder" in cures
     assert "name realisticVision_v60.safetensors, which is there" in cures
     assert "It is at https://huggingface.co/SG161222/Realistic_Vision_V5.1_noVAE" in cures
+    assert "fetched by `reeldrop models pull text_to_video_basic`." in cures
     assert "https://github.com/Kosinkadink/ComfyUI-AnimateDiff-Evolved" in cures
 
 

@@ -35,7 +35,8 @@ def check(
 
     Of a value, `field` is its node and input, as in "12.sampler_name". Codes: node_missing, model_missing,
     bad_value. Inputs that take uploaded files aren't checked against the server's list, nor is any value among
-    `uploads`, the references of this job's own files. `sources` says where to get models, by "folder/name".
+    `uploads`, the references of this job's own files. `sources` says in a sentence where to get models, by
+    "folder/name".
     """
     problems: list[Problem] = []
     outputs = [str(node_id) for node_id, node in graph.items() if _is_output(node, object_info)]
@@ -70,7 +71,7 @@ def _check_node(
     if isinstance(info, Mapping) and uploads is not None:
         for found in _check_inputs(f"node {node_id} ({class_type})", class_type, node["inputs"], info, uploads):
             source = sources.get(found.detail) if found.code == "model_missing" else None
-            fix = f"{found.fix} It is at {source}" if source else found.fix
+            fix = f"{found.fix} {source}" if source else found.fix
             yield replace(found, fix=fix, field=f"{node_id}.{found.field}")
 
 

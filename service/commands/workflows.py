@@ -63,7 +63,7 @@ def check(names: tuple[str, ...], as_json: bool, config_file: Path | None) -> No
     library = load(config)
     flows = [_named(library, name) for name in names] or _in_order(library)
     infos, silent = ask_all(config)
-    findings = {flow.name: examine(flow, infos, library.defaults, library.sources) for flow in flows}
+    findings = {flow.name: examine(flow, infos, library.defaults, library.whereabouts(flow.name)) for flow in flows}
     broken = [] if names else _broken(library)
     report = {
         "asked": list(infos),

@@ -254,7 +254,7 @@ def test_a_missing_class_is_named_once_with_all_its_nodes_and_what_is_known_of_i
 def test_where_to_get_a_model_is_said_where_we_know_it() -> None:
     info = {"VAELoader": {"input": {"required": {"vae_name": [["b.safetensors"], {}]}}, "output_node": True}}
     graph = {"1": {"class_type": "VAELoader", "inputs": {"vae_name": "a.pt"}}}
-    (known,) = preflight.check(graph, info, sources={"vae/a.pt": "https://example.com/a"})
+    (known,) = preflight.check(graph, info, sources={"vae/a.pt": "It is at https://example.com/a"})
     assert known.fix == "Put it into ComfyUI's models/vae/ folder. It is at https://example.com/a"
     (unknown,) = preflight.check(graph, info)
     assert "It is at" not in unknown.fix
