@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import socket
 import ssl
 import threading
 import time
@@ -150,3 +151,47 @@ def silence(exchange: Exchange) -> None:
 def without_length(exchange: Exchange) -> None:
     exchange.head(200, ETag=exchange.shelf.mark(exchange.path))
     exchange.wfile.write(exchange.content)
+
+
+class Tunnel:
+    """A proxy that knows CONNECT alone and leads everything to one server; `asked` are the hosts it was asked for."""
+
+    def __init__(self, port: int) -> None:
+        self.asked: list[str] = []
+        self._to = port
+        self._listening = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self._listening.getsockname()[1]}"
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._listening.shutdown(socket.SHUT_RDWR)
+        self._listening.close()
+        self._thread.join(10)
+
+    def _serve(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                client, _ = self._listening.accept()
+                head = b""
+                while b"\r\n\r\n" not in head:
+                    head += client.recv(4096)
+                self.asked.append(head.split()[1].decode())
+                server = socket.create_connection(("127.0.0.1", self._to))
+                client.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
+                back = threading.Thread(target=_pour, args=(server, client), daemon=True)
+                back.start()
+                _pour(client, server)
+                back.join(5)
+                client.close()
+                server.close()
+
+
+def _pour(source: socket.socket, target: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        while data := source.recv(65536):
+            target.sendall(data)
+        target.shutdown(socket.SHUT_WR)

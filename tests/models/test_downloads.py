@@ -18,6 +18,7 @@ from service.model_hosts import Hosts
 from service.model_list import Model
 from tests.models.shelf_server import (
     ShelfServer,
+    Tunnel,
     answer,
     cut_after,
     drip,
@@ -344,3 +345,13 @@ def test_a_link_in_place_of_a_part_is_not_followed(world: World, tmp_path: Path)
     world.part.with_name(world.part.name + ".json").write_text(json.dumps(note))
     world.fetch(sha256=SUM)
     assert victim.read_bytes() == b"precious"
+
+
+def test_a_proxy_of_the_environment_is_gone_through(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    with Tunnel(world.shelf.port) as proxy:
+        monkeypatch.setenv("HTTPS_PROXY", proxy.url)
+        monkeypatch.delenv("NO_PROXY", raising=False)
+        monkeypatch.delenv("no_proxy", raising=False)
+        world.shelf.acts["/a"] = [cut_after(1000)]
+        assert world.fetch(sha256=SUM).sha256 == SUM
+    assert proxy.asked == [f"127.0.0.1:{world.shelf.port}"] * 2
