@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -9,6 +10,7 @@ from types import MappingProxyType
 from typing import Any
 
 from service.adult_workflow import (
+    ADULT_TAG,
     ADULT_TASK,
     ADULT_WORKFLOW,
     CFG,
@@ -23,7 +25,7 @@ from service.adult_workflow import (
 from service.errors import Problem
 from service.graph import is_link
 from service.graph_texts import Graph, Place, asked_of, texts_in
-from service.prompt_rules import Asked, Finding, findings_of, loras_in, problem_of
+from service.prompt_rules import Asked, Finding, findings_of, loras_in, may_show_a_minor, problem_of
 from service.prompt_text import fold
 
 _ENDINGS = (".safetensors", ".sft", ".ckpt", ".pt", ".pt2", ".pth", ".bin", ".onnx", ".gguf", ".pkl")
@@ -82,6 +84,56 @@ def check_job(work: Work, policy: Policy) -> tuple[tuple[Problem, ...], tuple[Fi
 def is_adult(work: Work, policy: Policy) -> bool:
     """Say whether a job is one that may make adult content: ours, unchanged, enabled, in its folder."""
     return (work.workflow == ADULT_WORKFLOW or work.task == ADULT_TASK) and not any(_of_adult(work, policy))
+
+
+def is_told_by(tags: Mapping[str, str]) -> bool:
+    """Say whether a file's own words tell that the adult workflow has made it."""
+    told = {name.lower(): text for name, text in tags.items()}
+    try:
+        recipe = json.loads(told.get("reeldrop", "null"))
+    except (ValueError, RecursionError):
+        recipe = None
+    return ADULT_TAG in told or (isinstance(recipe, Mapping) and recipe.get("workflow") == ADULT_WORKFLOW)
+
+
+def is_named_so(workflow: str | None, task: str) -> bool:
+    """Say whether a job goes by the name of the adult workflow in its folder; `is_adult` tells whether it is one."""
+    return workflow == ADULT_WORKFLOW and task == ADULT_TASK
+
+
+def may_show_somebody_young(work: Work, age_files: Collection[str]) -> bool:
+    """
+    Say whether a job may show somebody young: by its words, or by what moves ages to the younger side.
+
+    `age_files` are LoRAs known to move ages; one whose name says so counts too. A workflow's own slider that a job
+    turns to the older side is none.
+    """
+    asked = _asked(work, adult=False)
+    if may_show_a_minor([*asked.wanted.values()]):
+        return True
+    age = (work.settings.get("sliders") or {}).get("age") or 0
+    if age < 0:
+        return True
+    for place, text in texts_in(work.graph, work.references):
+        moves = key_of(text) in age_files or _words(text) & _AGE_WORDS
+        if moves and _is_file(text) and _moves(work.graph[place[0]]) and not (age > 0 and key_of(text) in age_files):
+            return True
+    return False
+
+
+def _is_file(text: str) -> bool:
+    return text.strip().lower().endswith(_ENDINGS)
+
+
+def _words(text: str) -> set[str]:
+    return set("".join(letter if letter.isalnum() else " " for letter in fold(text)).split())
+
+
+def _moves(node: Mapping[str, Any]) -> bool:
+    """Say whether a node has any strength other than 0; where it has none at all, it may."""
+    inputs = node.get("inputs") or {}
+    numbers = [value for value in inputs.values() if isinstance(value, int | float) and not isinstance(value, bool)]
+    return not numbers or any(number != 0 for number in numbers)
 
 
 @lru_cache(maxsize=1024)
@@ -184,8 +236,7 @@ def _loras(loras: Mapping[str, Mapping[str, Any]], policy: Policy) -> Iterator[P
     for content in loras.values():
         name = content["inputs"].get("lora_name")
         listed = isinstance(name, str) and key_of(name) in policy.loras
-        words = set("".join(letter if letter.isalnum() else " " for letter in fold(str(name))).split())
-        if not listed or words & _AGE_WORDS:
+        if not listed or _words(str(name)) & _AGE_WORDS:
             title = "loras names a file that the operator has not listed for the adult task."
             if listed:
                 title = "loras names a file that moves somebody's age, which the adult task never takes."

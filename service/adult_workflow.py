@@ -6,6 +6,8 @@ from typing import Any, Final
 
 ADULT_WORKFLOW: Final = "text_to_video_nsfw"
 ADULT_TASK: Final = "adult"
+#: What each of its results says of itself: no other task takes such a file.
+ADULT_TAG: Final = "reeldrop_adult"
 #: Of workflows/text_to_video_nsfw.json as it comes with Reeldrop (graph.hash_of). Another graph of that name isn't it.
 GRAPH_HASH: Final = "d0e7164659104e9aa014634ecdc4a182de2245adad4e20c77e037621f3189388"
 #: What its negative prompt always begins with; a job's own is put behind it.

@@ -40,8 +40,10 @@ from service.openings import Openings, drain
 from service.outbox import Outbox
 from service.patience import Habits
 from service.publishing import Publishing
+from service.quarantine import Quarantine
 from service.register import Register
 from service.requests import Request, Requests
+from service.responsibility import Responsibility
 from service.restocking import Restocking
 from service.retrial import Retrial
 from service.servers import servers_of
@@ -111,12 +113,13 @@ class Rooms:
         self.setbacks = Setbacks(self.register, self._unserved())
         self._build_lanes(servers)
         self._build_intake(work)
-        self.housekeeping = Housekeeping(config)
+        self.housekeeping = Housekeeping(config, self.quarantine.tidy)
         self.requests = Requests(config.state_dir / "requests")
         #: What commands may ask of a running daemon.
         self.verbs: dict[str, Callable[[Request], str]] = {
             "cancel": lambda request: self.control.cancel(request.target, request.task),
             "retry": lambda request: self.retrial.retry(request.target, request.task),
+            "quarantine release": lambda request: self.quarantine.carry_out(request, self.retrial.retry),
             "pause backend": lambda request: self._drain(request.target, draining=True),
             "resume backend": lambda request: self._drain(request.target, draining=False),
             "resume workflow": lambda request: self._resume("workflow", request.target),
@@ -125,6 +128,8 @@ class Rooms:
 
     def _build_publishing(self, work: Path) -> None:
         config = self.config
+        responsibility = Responsibility(self.library, self.store)
+        self.quarantine = Quarantine(config.state_dir / "quarantine", self.store, responsibility)
         self.publishing = Publishing(
             self.register,
             self.ending,
@@ -135,6 +140,7 @@ class Rooms:
             self._wake_lanes,
             check_outbox=lambda: self._check_root(config.output_dir),
             engine_output=self._engine.output if self._engine else None,
+            quarantine=self.quarantine,
             media_roots=tuple(map(Path, config.media_roots)),
             timing=self.timing,
         )
@@ -217,7 +223,13 @@ class Rooms:
 
     def _build_intake(self, work: Path) -> None:
         roots = tuple(map(Path, self.config.media_roots))
-        examination = Examination(self._drops_examiner, self.config.inbox_dir, work, media_roots=roots)
+        examination = Examination(
+            self._drops_examiner,
+            self.config.inbox_dir,
+            work,
+            media_roots=roots,
+            is_adult=self.quarantine.responsibility.is_adult_media,
+        )
         earlier = Earlier(self.store, Lookup(self.config.inbox_dir, roots))
         self.admission = Admission(
             self.library,

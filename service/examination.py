@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
@@ -59,11 +59,14 @@ class Examination:
         media_roots: Sequence[Path] = (),
         *,
         large_bytes: int = LARGE_BYTES,
+        is_adult: Callable[[Mapping[str, str], str], bool] = lambda _tags, _sha256: False,
     ) -> None:
+        """`is_adult` says of a file's own words and its SHA-256 whether the adult workflow has made it."""
         self._examiner = examiner
         self._places = Places(inbox, tuple(media_roots))
         self._work = work
         self._large_bytes = large_bytes
+        self._is_adult = is_adult
 
     def examine(self, claim: Claim, role: str, file: str, wanted: MediaKind, label: str) -> Input:
         """
@@ -80,6 +83,7 @@ class Examination:
     def _prepare(self, claim: Claim, role: str, file: str, wanted: MediaKind, label: str, source: _Source) -> Input:
         facts = self._examiner.probe(source.path)
         _check_kind(role, file, facts, wanted)
+        told = self._examiner.tags(source.path) if facts.kind is MediaKind.VIDEO else {}
         suffix = "png" if wanted is MediaKind.PICTURE else "mp4"
         target = self._folder(claim.drop_id) / f"{label}.{suffix}"
         if wanted is MediaKind.PICTURE:
@@ -95,7 +99,11 @@ class Examination:
         ending = PurePosixPath(upload.name).suffix.lower()
         reference = f"reeldrop/{claim.drop_id}/{label}{ending} [temp]"
         lines = tuple(f"{file}: {line}" for line in adjusted)
-        return Input(role, file, source.sha256(), facts, where, prepared, reference, lines)
+        sha256 = source.sha256()
+        if self._is_adult(told, sha256):
+            title = f"{file} was made by the adult task, and nothing else is made from it."
+            raise Rejected(Problem("adult_media", title, "Use another file."))
+        return Input(role, file, sha256, facts, where, prepared, reference, lines)
 
     def _screen(self, path: Path, facts: MediaFacts, file: str) -> None:
         screening = self._examiner.screen(path, facts)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import shutil
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from apscheduler.events import EVENT_JOB_ERROR, EVENT_JOB_MAX_INSTANCES, EVENT_JOB_MISSED, JobEvent
@@ -20,11 +21,12 @@ _TIDY_MINUTES = 30
 class Housekeeping:
     """APScheduler's timers: a tidy engine folder. When to look at the inbox depends on what looking costs: see pace."""
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, tidy_quarantine: Callable[[], None] = lambda: None) -> None:
         # Without a grace of None a run that comes late, after a sleep of the machine for example, is dropped.
         defaults = {"coalesce": True, "max_instances": 1, "misfire_grace_time": None}
         self._scheduler = BackgroundScheduler(job_defaults=defaults, timezone="UTC")
         self._engine_folder = config.state_dir / "engine" / "engine"
+        self._scheduler.add_job(tidy_quarantine, "interval", minutes=_TIDY_MINUTES, id="quarantine")
         self._scheduler.add_job(self._tidy, "interval", minutes=_TIDY_MINUTES, id="tidy")
         self._scheduler.add_listener(_complain, EVENT_JOB_ERROR | EVENT_JOB_MISSED | EVENT_JOB_MAX_INSTANCES)
 

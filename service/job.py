@@ -210,6 +210,24 @@ class Drop:
         return folder_of(self.task, self.grouping)
 
 
+@dataclass(frozen=True)
+class Quarantined:
+    """A result that only the operator may see: its file in var/quarantine, and what the screen said of it."""
+
+    job: str
+    file: str
+    bytes: int
+    sha256: str
+    score: float
+    #: The number of the frame with that score, from 0, and how many were looked at.
+    frame: int
+    samples: int
+    at: str
+    released_at: str | None = None
+    released_by: str | None = None
+    why: str | None = None
+
+
 def new_id(now_ms: int, random_bits: int) -> str:
     """Return a UUID of version 7 (RFC 9562): ids sort by the time they were made; random_bits has 74 bits."""
     value = (

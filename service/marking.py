@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from service import __version__
+from service.adult_workflow import ADULT_TAG, ADULT_WORKFLOW
 from service.comfy.folders import models_of
 from service.comfy.protocol import OutputFile
 from service.job import Expected, Job, MediaFacts, MediaKind, Render
@@ -23,6 +24,8 @@ def tags_of(job: Job, render: Render, facts: MediaFacts) -> dict[str, str]:
     """
     says = _AI_MARK_PICTURE if is_picture(facts) else _AI_MARK
     mark = {"comment": says, "ai_generated": "true", "reeldrop_job": job.id}
+    if job.workflow == ADULT_WORKFLOW:
+        mark[ADULT_TAG] = "true"
     if (job.settings.get("output") or {}).get("metadata") == "minimal":
         return {**mark, "graph_hash": job.graph_hash or ""}
     recipe = {

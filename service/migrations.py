@@ -140,6 +140,17 @@ def sheets_owed(database: Database) -> None:
     )
 
 
+@MIGRATIONS()
+def quarantine(database: Database) -> None:
+    """Remember which results are kept from everybody but the operator, and find what the adult workflow has made."""
+    database.execute(
+        """CREATE TABLE quarantine (job TEXT PRIMARY KEY REFERENCES jobs (id), file TEXT NOT NULL,
+           bytes INTEGER NOT NULL, sha256 TEXT NOT NULL, score REAL NOT NULL, frame INTEGER NOT NULL,
+           samples INTEGER NOT NULL, at TEXT NOT NULL, released_at TEXT, released_by TEXT, why TEXT) STRICT"""
+    )
+    database.execute("CREATE INDEX jobs_adult ON jobs (workflow) WHERE workflow = 'text_to_video_nsfw'")
+
+
 def folded(task: str, grouping: str, name: str) -> str:
     """Return what two outbox names share when they clash, folders and all."""
     return fold("/".join(part for part in (task, grouping, name) if part))

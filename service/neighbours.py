@@ -48,6 +48,9 @@ class Publisher(Protocol):
     def preview(self, job: Job, data: bytes) -> None:
         """Screen and show a preview beside the lane; may drop it."""
 
+    def is_released(self, job: Job) -> bool:
+        """Return whether the job's result lies here already, released by the operator."""
+
     def files(self, job: Job, render: Render) -> Iterator[tuple[str, Path]]:
         """Return (server reference, local path) of each file to upload; raises Failed where one is gone."""
 

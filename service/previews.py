@@ -15,6 +15,7 @@ from service.register import Register
 LOG = logging.getLogger(__name__)
 #: Previews are shown at most this often.
 PREVIEW_INTERVAL_S = 0.5
+_BLIND = "preview_hit"
 
 
 class Previews:
@@ -27,12 +28,14 @@ class Previews:
         submit: Callable[..., Any],
         busy: Callable[[], Collection[str]],
         monotonic: Callable[[], float],
+        is_screened: Callable[[Job], bool],
     ) -> None:
         self._register = register
         self._examiner = examiner
         self._submit = submit
         self._busy = busy
         self._monotonic = monotonic
+        self._is_screened = is_screened
         self._lock = threading.Lock()
         self._at_work: set[str] = set()
         self._shown_s: dict[str, float] = {}
@@ -44,12 +47,19 @@ class Previews:
         now = self._monotonic()
         with self._lock:
             soon = now - self._shown_s.get(job.id, -PREVIEW_INTERVAL_S) < PREVIEW_INTERVAL_S
-            if soon or job.id in self._at_work or job.id in self._blind:
+            if soon or job.id in self._at_work or job.id in self._blind or job.trouble.get(_BLIND):
                 return
             self._at_work.add(job.id)
             self._shown_s = {each: at for each, at in self._shown_s.items() if now - at < PREVIEW_INTERVAL_S}
             self._shown_s[job.id] = now
         self._submit(self._show, job, data)
+
+    def _remember(self, job_id: str) -> None:
+        """Save it with the job: the daemon may be started again while its render goes on."""
+        with self._register.store.transaction():
+            job = self._register.store.get(job_id)
+            if job is not None:
+                self._register.store.change(job_id, trouble={**job.trouble, _BLIND: True})
 
     def forget(self, job_id: str) -> None:
         """Forget a job that is over."""
@@ -59,9 +69,10 @@ class Previews:
     def _show(self, job: Job, data: bytes) -> None:
         try:
             jpeg, screening = self._examiner.preview(data)
-            if screening.hit:
+            if screening.hit and self._is_screened(job):
                 with self._lock:
                     self._blind.add(job.id)
+                self._remember(job.id)
                 self._register.unpreview(job)
                 return
             if job.id not in self._busy():

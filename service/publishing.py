@@ -16,12 +16,13 @@ from service.connection import PREVIEW_ENGINE
 from service.crew import Crew
 from service.disk_trouble import unavailable_of
 from service.ending import Ending
-from service.errors import Failed, Problem, Unavailable, cancelled_problem, error_of, internal_problem
+from service.errors import Failed, Problem, Rejected, Unavailable, cancelled_problem, error_of, internal_problem
 from service.examiner import Examiner
 from service.job import Hold, Job, Render, State
 from service.leaving import leave
 from service.outbox import Outbox
 from service.previews import Previews
+from service.quarantine import Quarantine
 from service.register import Register
 from service.results import Cancelled, Results, output_of
 from service.store import ForbiddenMove, utc_now
@@ -69,6 +70,7 @@ class Publishing:
         *,
         check_outbox: Callable[[], None] = lambda: None,
         engine_output: Path | None = None,
+        quarantine: Quarantine,
         media_roots: Sequence[Path] = (),
         timing: Timing | None = None,
         monotonic: Callable[[], float] = time.monotonic,
@@ -90,6 +92,7 @@ class Publishing:
             stop_of=self._stop_of,
             check_outbox=check_outbox,
             engine_output=engine_output,
+            quarantine=quarantine,
             media_roots=media_roots,
         )
         self._lock = threading.Lock()
@@ -104,7 +107,9 @@ class Publishing:
         #: For so long a server that refuses may start again before a finished job goes back to its lane.
         self.refused_patience_s = _REFUSED_PATIENCE_S
         self._own_engine = engine_output is not None
-        self._previews = Previews(register, examiner, pool.submit, self.busy, monotonic)
+        self._quarantine = quarantine
+        judge = quarantine.responsibility
+        self._previews = Previews(register, examiner, pool.submit, self.busy, monotonic, judge.is_screened)
 
     def stop(self) -> None:
         """Cut off every copy and every ffmpeg at once; what they were doing is found again at the next start."""
@@ -129,8 +134,6 @@ class Publishing:
                 stop.set()
             return stop
 
-    # what the lanes ask ----------------------------------------------------------------------------------------------
-
     def ready(self) -> None:
         """Return if what is sent now can be screened when it comes back; raises Unavailable with the cure if not."""
         # Not the one of drops: what it screens is screened before it is queued, and it may be at work for long.
@@ -142,12 +145,18 @@ class Publishing:
             return frozenset(self._busy)
 
     def files(self, job: Job, render: Render) -> Iterator[tuple[str, Path]]:
-        """Return (server reference, local path) of each file to upload; raises Failed where one is gone."""
+        """Return (server reference, path) of each upload; raises Failed, or Rejected where the rules refuse the job."""
+        if refusals := self._quarantine.responsibility.refusals(job, render):
+            raise Rejected(*refusals)
         return self._results.files(job, render)
 
     def published(self, job: Job) -> bool:
         """Return whether an earlier life has published the job's result; raises Unavailable where none can tell."""
         return self._results.published(job) is not None
+
+    def is_released(self, job: Job) -> bool:
+        """Return whether the operator has released the job's result from the quarantine: it needs no server."""
+        return self._quarantine.released(job.id) is not None
 
     def forget(self, job: Job) -> None:
         """Throw away what there is of a job's result in our work folder and in our own engine's."""
@@ -187,8 +196,6 @@ class Publishing:
     def preview(self, job: Job, data: bytes) -> None:
         """Screen and show a preview beside the lane, at most two a second; what comes in between is dropped."""
         self._previews.show(job, data)
-
-    # the result ------------------------------------------------------------------------------------------------------
 
     def _finish(self, finished: _Finished) -> None:
         job = finished.job
@@ -267,8 +274,8 @@ class Publishing:
 
     def _leave(self, finished: _Finished) -> None:
         job = finished.job
-        is_over = self._register.is_over(job.drop)
-        leave(job, finished.render.prompt_id, finished.client, finished.files, is_over=is_over)
+        over = self._register.is_over(job.drop)
+        leave(job, finished.render.prompt_id, finished.client, finished.files, is_over=over)
 
     def _publish(self, finished: _Finished) -> None:
         job, render = finished.job, finished.render
@@ -285,9 +292,8 @@ class Publishing:
         output = output_of(published, facts)
         # Before the job ends: after a crash in between its file is found in the outbox, and this is done again.
         self._results.forget(job)
+        self._quarantine.forget(job.id)
         self._ending.end(job.id, State.DONE, outputs=[output], warnings=warnings, progress=1.0, stage="done", hold=None)
         self._leave(finished)
-        with self._lock:
-            was_held = job.id in self._tries
-        if self._timing is not None and not was_held:
+        if self._timing is not None and job.id not in self._tries:
             self._timing.record_after(job, render, self._monotonic() - finished.since_s)

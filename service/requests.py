@@ -7,7 +7,7 @@ import logging
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -31,6 +31,8 @@ class Request:
     verb: str
     target: str
     task: str | None = None
+    #: What else somebody says with it, such as who asks and why.
+    more: Mapping[str, str] = field(default_factory=dict)
 
 
 class Requests:
@@ -43,7 +45,15 @@ class Requests:
 
     # the command's side ----------------------------------------------------------------------------------------------
 
-    def ask(self, verb: str, target: str, task: str | None = None, *, wait_s: float = ANSWER_S) -> str:
+    def ask(
+        self,
+        verb: str,
+        target: str,
+        task: str | None = None,
+        *,
+        wait_s: float = ANSWER_S,
+        more: Mapping[str, str] | None = None,
+    ) -> str:
         """
         Leave a request, wait for its answer and return what was done.
 
@@ -52,7 +62,8 @@ class Requests:
         request_id = uuid4().hex
         path, answer = self._folder / f"{request_id}.json", self._folder / f"{request_id}{_ANSWER}"
         self._disk.make_folders(self._folder)
-        self._disk.write(path, json.dumps({"verb": verb, "target": target, "task": task}).encode())
+        asked = {"verb": verb, "target": target, "task": task, "more": dict(more or {})}
+        self._disk.write(path, json.dumps(asked).encode())
         try:
             end_s = time.monotonic() + wait_s
             while time.monotonic() < end_s:
@@ -102,7 +113,10 @@ class Requests:
             if stale:
                 LOG.info("an old request to %s was dropped: whoever asked has gone", content.get("verb"))
                 return None
-            return Request(path.name.removesuffix(".json"), content["verb"], content["target"], content.get("task"))
+            more = {str(name): str(said) for name, said in (content.get("more") or {}).items()}
+            return Request(
+                path.name.removesuffix(".json"), content["verb"], content["target"], content.get("task"), more
+            )
         except FileNotFoundError:
             return None
         except (ValueError, LookupError, TypeError, AttributeError) as trouble:

@@ -21,9 +21,10 @@ from service.errors import Failed, Problem, Unavailable
 from service.examiner import Examiner, Inspection
 from service.finishing import finish
 from service.inbox.record import Claim
-from service.job import Job, MediaFacts, Render, Screening
+from service.job import Job, MediaFacts, Render
 from service.marking import left_over
 from service.outbox import Outbox
+from service.quarantine import Quarantine
 from service.register import Register
 
 LOG = logging.getLogger(__name__)
@@ -66,6 +67,7 @@ class Results:
         stop_of: Callable[[Job], threading.Event],
         check_outbox: Callable[[], None],
         engine_output: Path | None,
+        quarantine: Quarantine,
         media_roots: Sequence[Path] = (),
     ) -> None:
         self._register = register
@@ -76,6 +78,7 @@ class Results:
         self._stop_of = stop_of
         self._check_outbox = check_outbox
         self._engine_output = engine_output
+        self._quarantine = quarantine
         self._media_roots = media_roots
         self._made: dict[str, _Made] = {}
 
@@ -108,13 +111,13 @@ class Results:
         made = self._made.setdefault(job.id, _Made())
         self._heed(job)
         if made.raw is None:
-            made.raw = self._fetch(job, outputs[0], files)
+            made.raw = self._fetch(job, outputs, files)
         self._heed(job)
         if made.inspected is None:
             self._register.progress(job.id, 0.97, "verifying", None)
             made.identity = _identity(made.raw)
             inspected = self._examiner.inspect(made.raw, render.expected)
-            self._heed_screening(job, made.raw, inspected.screening)
+            self._quarantine.heed(job, render, made.raw, inspected.screening)
             made.inspected = inspected
         self._heed(job)
         if made.marked is None:
@@ -143,7 +146,7 @@ class Results:
 
     # step by step ----------------------------------------------------------------------------------------------------
 
-    def _fetch(self, job: Job, output: OutputFile, files: Files) -> Path:
+    def _fetch(self, job: Job, outputs: Sequence[OutputFile], files: Files) -> Path:
         if (now := self._register.store.get(job.id)) is not None and now.hold is not None:
             self._register.hold(job.id, None)
         self._register.progress(job.id, 0.96, "fetching", None)
@@ -151,16 +154,12 @@ class Results:
         # An ffmpeg that outlived an earlier life may still be writing in there; what it writes goes with the folder.
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True, exist_ok=True)
+        if (released := self._quarantine.bring(job.id, folder)) is not None:
+            return released
+        output = outputs[0]
         raw = folder / f"raw{PurePosixPath(output.filename).suffix.lower()}"
         files.fetch(output, raw, stop=self._stop_of(job))
         return raw
-
-    def _heed_screening(self, job: Job, raw: Path, screening: Screening) -> None:
-        if screening.hit:
-            raw.unlink(missing_ok=True)
-            self._tidy(job)
-            title = f"The result was screened as showing nudity (score {screening.score:.2f}) and was deleted."
-            raise Failed(Problem("nudity_found", title, "Change the prompt or the picture and drop it again."))
 
     def _tidy(self, job: Job) -> None:
         if self._engine_output is None:

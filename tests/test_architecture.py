@@ -63,6 +63,8 @@ FLOORS: dict[str, float] = {
     "binding": 6.3,
     "foretelling": 6.4,
     "judgement": 6.2,
+    "responsibility": 6.25,
+    "quarantine": 6.3,
     "checkup": 6.2,
     "consents": 6.3,
     "sameness": 6,

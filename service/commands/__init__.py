@@ -15,6 +15,7 @@ from service.commands import (
     models,
     once,
     pause,
+    quarantine,
     resume,
     retry,
     run,
@@ -58,7 +59,7 @@ for verb in _VERBS:
     verb.params.append(_CONFIG)
     commands.add_command(verb)
 workflows.workflows.add_command(importing.import_)
-for group in (workflows.workflows, models.models):
+for group in (workflows.workflows, models.models, quarantine.quarantine):
     for verb in group.commands.values():
         verb.params.append(_CONFIG)
     commands.add_command(group)

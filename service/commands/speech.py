@@ -6,7 +6,7 @@ import json
 import logging
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import click
@@ -48,7 +48,15 @@ def complain(sentence: str) -> None:
     click.echo(sentence, err=True)
 
 
-def ask_daemon(config: Config, verb: str, target: str, task: str | None = None, *, as_json: bool = False) -> None:
+def ask_daemon(
+    config: Config,
+    verb: str,
+    target: str,
+    task: str | None = None,
+    *,
+    as_json: bool = False,
+    more: Mapping[str, str] | None = None,
+) -> None:
     """Ask the running daemon for something and say what it answered; exit code 1 where it can't be done.
 
     Raises Unavailable where no daemon runs, or none answers.
@@ -59,7 +67,7 @@ def ask_daemon(config: Config, verb: str, target: str, task: str | None = None, 
         fix = f"Run `reeldrop {verb}` there." if other else "Start it with `reeldrop run`, then ask again."
         raise Unavailable("no_daemon", who, fix)
     try:
-        said = Requests(config.state_dir / "requests").ask(verb, target, task)
+        said = Requests(config.state_dir / "requests").ask(verb, target, task, more=more)
     except Rejected as rejected:
         tell_problems(rejected, as_json=as_json)
         raise click.exceptions.Exit(1) from None

@@ -178,6 +178,12 @@ def test_loras_that_the_operator_listed_may_be_used():
         assert codes(with_loras("film_grain.safetensors", "x\\FILM_grain.safetensors", kind=kind)) == set()
 
 
+def test_a_job_names_them_as_it_does_elsewhere():
+    assert codes(job(loras=({"name": "film_grain.safetensors", "weight": 0.7},))) == set()
+    assert codes(job(loras=({"name": "other.safetensors", "weight": 0.7},))) == {"adult_refused"}
+    assert codes(job(loras=({"name": "age_slider.safetensors", "weight": -1},))) == {"adult_refused"}
+
+
 @pytest.mark.parametrize(
     "name", ["other.safetensors", "film_grain2.safetensors", "age_slider.safetensors", "schoolgirl.safetensors", ""]
 )

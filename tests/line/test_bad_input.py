@@ -47,7 +47,7 @@ MISTAKES: dict[str, tuple[bytes, list[str]]] = {
     "matrix": (b"prompt: a\nmatrix: {cfg: [6, x], samplr: [euler]}\n", ["'x'", "Did you mean sampler?"]),
     "too-many": (b"prompt: a\nmatrix: {seed: [1, 2, 3]}\ncount: 400\n", ["1,200 jobs"]),
     "no-workflow": (b"prompt: a harbour\nworkflow: text_to_video_fancy\n", ["text_to_video_fancy"]),
-    "unbuilt-workflow": (b"prompt: a harbour\nworkflow: text_to_video_nsfw\n", ["text_to_video_nsfw", "not built yet"]),
+    "unbuilt-workflow": (b"prompt: a harbour\nworkflow: text_to_video_nsfw\n", ["text_to_video_nsfw", "inbox/adult/"]),
     "no-such-model": (b"prompt: a harbour\ncheckpoint: dreamshaper.safetensors\n", ["dreamshaper.safetensors"]),
     "no-such-sampler": (b"prompt: a harbour\nsampler: eulr\n", ["eulr"]),
     "someone-elses-file": (b"prompt: a harbour\nimage: ../../secret.jpg\n", ["image"]),
@@ -176,15 +176,15 @@ class _Everything:
         return 0.97
 
 
-def test_a_result_that_the_screen_hits_is_deleted_and_never_published(world: World):
+def test_a_result_that_the_screen_hits_is_never_published(world: World):
     world.classifier = _Everything
     with world:
         world.drop("text-to-video/bad.yaml", GOOD)
         status = world.until_state("text-to-video/bad", "failed")
         world.until_returned("rejected/text-to-video/bad.reason.txt")
-    assert status["error"]["code"] == "nudity_found"
+    assert status["error"]["code"] == "nudity_quarantined"
     assert world.outbox() == ["text-to-video/bad.status.json"]
-    assert not list(world.config.state_dir.rglob("*.mp4"))
+    assert [path.parent.name for path in world.config.state_dir.rglob("*.mp4")] == ["quarantine"]
 
 
 @pytest.mark.parametrize("fault", ["html", "refused", "cut"])

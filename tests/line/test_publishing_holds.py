@@ -204,7 +204,7 @@ def test_a_result_that_hits_is_deleted_where_the_engine_left_it(tmp_path: Path):
     with closing(world):
         world.drop("text-to-video/cup.yaml", CUP)
         status = world.until_state("text-to-video/cup", "failed")
-        assert status["error"]["code"] == "nudity_found"
+        assert status["error"]["code"] == "nudity_quarantined"
         assert world.app.publishing._results._engine_output.is_dir()
         assert engine_files(world) == []
         assert not list((world.config.state_dir / "work").rglob("raw*"))

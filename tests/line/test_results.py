@@ -137,7 +137,7 @@ def test_what_must_not_be_shown_is_deleted_on_the_server_too(tmp_path: Path) -> 
             shared.publish()
             status = shared.world.until_state("text-to-video/cup", "done", "failed")
             shared.world.until(lambda: any(asked.target == "/history" for asked in server.asked), "forgetting")
-        assert (status["state"], status["error"]["code"]) == ("failed", "nudity_found")
+        assert (status["state"], status["error"]["code"]) == ("failed", "nudity_quarantined")
         assert shared.files() == ["output/reeldrop/somebody.mp4"]
         assert shared.world.outbox() == ["text-to-video/cup.status.json"]
 
@@ -171,5 +171,5 @@ def test_a_result_that_the_server_changes_after_it_was_screened_is_screened_agai
             shared.publish()
             status = world.until_state("text-to-video/cup", "done", "failed")
         assert changed == [2]
-        assert (status["state"], status["error"]["code"]) == ("failed", "nudity_found")
+        assert (status["state"], status["error"]["code"]) == ("failed", "nudity_quarantined")
         assert world.outbox() == ["text-to-video/cup.status.json"]
