@@ -202,6 +202,40 @@ def test_values_that_do_not_fit_what_an_instance_promotes_are_refused():
     assert "Node 7 ‘Inside’" in refused(wrapped(instance), {**INFO, **PREVIEW})
 
 
+OUTER = "99999999-2222-4333-8444-555555555555"
+
+
+def test_what_is_promoted_once_more_further_out_wins():
+    inside = drawn(7, SUB, (320, 200), gives="LATENT", width=("=INT", None))
+    inside["properties"] = {"proxyWidgets": [["-1", "width"], ["1", "height"]]}
+    workflow = wrapped(drawn(6, OUTER, (640, 400), gives="LATENT"))
+    workflow["nodes"][0]["properties"] = {"proxyWidgets": [["7", "width"], ["7", "height"]]}
+    out = {"id": 1, "origin_id": 7, "origin_slot": 0, "target_id": -20, "target_slot": 0, "type": "LATENT"}
+    workflow["definitions"]["subgraphs"].append(
+        {"id": OUTER, "nodes": [inside], "links": [out], "outputs": [{"name": "LATENT", "type": "LATENT"}]}
+    )
+    workflow["links"][0] = [1, 6, 0, 2, 0, "LATENT"]
+    graph = graph_of(workflow, {**INFO, **PREVIEW})
+    assert graph["6:7:1"]["inputs"] == {"width": 640, "height": 400, "batch_size": 1}
+    assert graph["6:7:4"]["inputs"] == {"source": 640}
+
+
+def test_a_subgraph_may_pass_on_what_it_takes_and_hear_a_wire_from_around_it():
+    through = {"id": 1, "origin_id": -10, "origin_slot": 0, "target_id": -20, "target_slot": 0, "type": "LATENT"}
+    heard = {"id": 2, "origin_id": 4, "origin_slot": 0, "target_id": -20, "target_slot": 1, "type": "VAE"}
+    definition = {
+        "id": SUB, "nodes": [drawn(4, "GetNode", ("the vae",), gives="VAE")], "links": [through, heard],
+        "inputs": [{"name": "in", "type": "LATENT"}],
+        "outputs": [{"name": "out", "type": "LATENT"}, {"name": "vae", "type": "VAE"}],
+    }  # fmt: skip
+    instance = drawn(7, SUB, gives="out vae", **{"in": ("LATENT", 4)})
+    setter = drawn(9, "SetNode", ("the vae",), gives="VAE", VAE=("VAE", 5))
+    links = [[1, 7, 0, 2, 0, "LATENT"], [2, 7, 1, 2, 1, "VAE"], LINKS[2], [4, 1, 0, 7, 0, "LATENT"],
+             [5, 8, 0, 9, 0, "VAE"]]  # fmt: skip
+    workflow = file(empty(), instance, setter, DECODE, VAE, SAVE, links=links, definitions={"subgraphs": [definition]})
+    assert graph_of(workflow)["2"]["inputs"] == {"samples": ["1", 0], "vae": ["8", 0]}
+
+
 def test_a_subgraph_inside_itself_or_missing_is_refused():
     workflow = wrapped(drawn(7, SUB, gives="LATENT"))
     workflow["definitions"]["subgraphs"][0]["nodes"].append(drawn(9, SUB, title="Again", gives="LATENT"))
