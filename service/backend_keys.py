@@ -16,6 +16,8 @@ from service.errors import Problem
 from service.key_types import Folder, Text, as_path
 from service.windows import window_of
 
+#: The name of the embedded engine among the backends.
+EMBEDDED = "embedded"
 _URL = "Write for example url: http://127.0.0.1:8188"
 _WINDOW = 'Write for example windows: ["mon-fri 22:00-06:00", "sat,sun 00:00-24:00"].'
 _HEADER = "Write for example headers: {X-Api-Key: the key}."
@@ -175,7 +177,7 @@ class Backend(Declared):
 
     @model_validator(mode="after")
     def _has_its_own_name(self) -> Backend:
-        if self.name == "embedded":
+        if self.name == EMBEDDED:
             raise mistake(
                 "bad_value", "The name embedded belongs to the embedded engine.", "Write for example name: gpu-1."
             )

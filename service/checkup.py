@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from service import guard
+from service.backend_keys import EMBEDDED
 from service.comfy import preflight
 from service.declaration import in_order
 from service.errors import Problem, Rejected
@@ -48,7 +49,10 @@ def examine(
     # What unknown classes give out only servers know; each of them counts, for any may get the job.
     told = [guard.outputs_of(info) for info in infos.values()]
     refused = [guard.check_graph(graph, files, each, consent=True, unseen=True) for each in told or [{}]]
-    lacking = {name: preflight.check(graph, info, uploads=files, sources=sources) for name, info in infos.items()}
+    lacking = {
+        name: preflight.check(graph, info, uploads=files, sources=sources, embedded=name == EMBEDDED)
+        for name, info in infos.items()
+    }
     return Finding(tuple(dict.fromkeys(problem for each in refused for problem in each)), lacking)
 
 

@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import Any
 
 from service import adult, guard
+from service.backend_keys import EMBEDDED
 from service.comfy import preflight
 from service.errors import Problem, Rejected
 from service.prompt_rules import Finding
@@ -109,9 +110,8 @@ class Judgement:
         told = self._outputs_of(name, known)
         # A class that this server lacks is missing, which is told; nobody knows what it would give out.
         problems = guard.check_graph(nodes, graph.references, told, consent=graph.consent, unseen=True)
-        lacking = preflight.check(
-            nodes, known, uploads=graph.references, sources=self._library.whereabouts(graph.workflow.name)
-        )
+        where, embedded = self._library.whereabouts(graph.workflow.name), name == EMBEDDED
+        lacking = preflight.check(nodes, known, uploads=graph.references, sources=where, embedded=embedded)
         verdict = tuple(dict.fromkeys((*problems, *lacking)))
         if sound is not None and key is not None and len(sound.verdicts) < MAX_KEPT:
             sound.verdicts[key] = verdict

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from service import guard
 from service.comfy import preflight
-from service.connection import Connection, Files
+from service.connection import PREVIEW_ENGINE, Connection, Files
 from service.errors import Problem, Rejected, Unavailable
 from service.pursuit import Pursuit, Where
 
@@ -84,7 +84,8 @@ def _problems(pursuit: Pursuit, connection: Connection) -> tuple[Problem, ...]:
     known = connection.object_info
     # The job may have been queued before any server had said what its classes give out.
     problems = guard.check_graph(render.graph, references, guard.outputs_of(known), consent=consent)
-    return problems or preflight.check(render.graph, known, uploads=references)
+    embedded = connection.engine.startswith(PREVIEW_ENGINE)
+    return problems or preflight.check(render.graph, known, uploads=references, embedded=embedded)
 
 
 def _heed(unwanted: Callable[[], bool]) -> None:

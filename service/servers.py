@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from service.backend_keys import Backend
+from service.backend_keys import EMBEDDED, Backend
 from service.comfy.access import bearer
 from service.comfy.embedded import EmbeddedEngine
 from service.config import Config
@@ -78,7 +78,7 @@ def servers_of(config: Config) -> tuple[dict[str, Remote | Embedded], EmbeddedEn
     servers: dict[str, Remote | Embedded] = {backend.name: Remote(backend) for backend in config.backends}
     if uses_embedded(config):
         engine = EmbeddedEngine(config.state_dir / "engine", config.models_dir / "models.yaml")
-        return {**servers, "embedded": Embedded(engine)}, engine
+        return {**servers, EMBEDDED: Embedded(engine)}, engine
     return servers, None
 
 

@@ -30,6 +30,7 @@ def check(
     *,
     uploads: Collection[str] = (),
     sources: Mapping[str, str] = MappingProxyType({}),
+    embedded: bool = False,
 ) -> tuple[Problem, ...]:
     """Given a graph and GET /object_info, return every missing node class, missing model and bad value, in node order.
 
@@ -37,6 +38,7 @@ def check(
     bad_value. Inputs that take uploaded files aren't checked against the server's list, nor is any value among
     `uploads`, the references of this job's own files. `sources` says in a sentence where to get models, by
     "folder/name".
+    The embedded engine (`embedded`) can't be given more nodes: what it lacks is one problem, whose cure is a ComfyUI.
     """
     problems: list[Problem] = []
     outputs = [str(node_id) for node_id, node in graph.items() if _is_output(node, object_info)]
@@ -44,7 +46,10 @@ def check(
     needed = reached_from(outputs, graph) if outputs else set(graph)
     for node_id, node in graph.items():
         problems += _check_node(str(node_id), node, object_info, uploads if node_id in needed else None, sources)
-    problems += missing_nodes(graph, object_info)
+    if embedded and (lacking := _lacking(graph, object_info)):
+        problems.append(_not_drawn(list(lacking)))
+    else:
+        problems += missing_nodes(graph, object_info)
     problems += check_links(graph, object_info)
     if not problems and not outputs:
         problems.append(_bad("The workflow saves nothing.", "Add a node that saves, for example Save Video."))
@@ -158,7 +163,12 @@ def _choices(value: Any, options: Sequence[Any]) -> str:
 
 
 def missing_nodes(graph: Mapping[str, Any], object_info: Mapping[str, Any]) -> Iterator[Problem]:
-    """Yield each class that the server lacks, once, with every node that is of it."""
+    """Return a problem for each class that the server lacks, with every node that is of it."""
+    return (_node_missing(class_type, nodes) for class_type, nodes in _lacking(graph, object_info).items())
+
+
+def _lacking(graph: Mapping[str, Any], object_info: Mapping[str, Any]) -> dict[str, list[str]]:
+    """Return each class that the server lacks, with every node that is of it."""
     lacking: dict[str, list[str]] = {}
     for node_id, node in graph.items():
         class_type = node.get("class_type") if isinstance(node, Mapping) else None
@@ -166,8 +176,7 @@ def missing_nodes(graph: Mapping[str, Any], object_info: Mapping[str, Any]) -> I
             continue
         if not isinstance(object_info.get(class_type), Mapping):
             lacking.setdefault(class_type, []).append(_named(str(node_id), node, class_type))
-    for class_type, nodes in lacking.items():
-        yield _node_missing(class_type, nodes)
+    return lacking
 
 
 def _named(node_id: str, node: Mapping[str, Any], class_type: str) -> str:
@@ -188,6 +197,17 @@ def _node_missing(class_type: str, nodes: Sequence[str]) -> Problem:
         fix = "It is one of ComfyUI's own nodes: update ComfyUI, or, in place of the preview engine, use a ComfyUI."
     else:
         fix = "Install the node pack that brings it, or update ComfyUI, and restart it."
+    return Problem("node_missing", title, fix)
+
+
+def _not_drawn(classes: Sequence[str]) -> Problem:
+    more = len(classes) - _LONGEST_LIST
+    shown = ", ".join(classes[:_LONGEST_LIST]) + (f" and {more} others" if more > 0 else "")
+    title = f"The preview engine can't run this workflow: it has no {shown}."
+    packs = dict.fromkeys(pack for pack in map(pack_of, classes) if pack is not None)
+    named = ", ".join(f"{pack.name} ({pack.url})" for pack in packs)
+    installed = f" that has the node pack{'s' if len(packs) > 1 else ''} {named}" if packs else ""
+    fix = f"It draws by rules and runs no AI model: name a ComfyUI{installed} under backends in config.yaml."
     return Problem("node_missing", title, fix)
 
 

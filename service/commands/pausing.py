@@ -5,6 +5,7 @@ from __future__ import annotations
 from difflib import get_close_matches
 from pathlib import Path
 
+from service.backend_keys import EMBEDDED
 from service.commands.speech import ask_or_act
 from service.config import Config
 from service.errors import Problem, Rejected, Unavailable
@@ -24,7 +25,7 @@ def drain_backend(config: Config, name: str, *, draining: bool, as_json: bool) -
 
 def backend_names(config: Config) -> list[str]:
     """Return the backends that this configuration works with, the embedded engine among them."""
-    return ["embedded"] if uses_embedded(config) else [backend.name for backend in config.backends]
+    return [EMBEDDED] if uses_embedded(config) else [backend.name for backend in config.backends]
 
 
 def folder_for(config: Config, task: str | None) -> Path:

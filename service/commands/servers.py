@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from service.backend_keys import Backend
+from service.backend_keys import EMBEDDED, Backend
 from service.comfy.client import Client
 from service.comfy.embedded import EmbeddedEngine
 from service.config import Config
@@ -54,7 +54,7 @@ def _clients(config: Config) -> Iterator[dict[str, Callable[[], Client]]]:
     with tempfile.TemporaryDirectory(prefix="reeldrop-") as folder:
         engine = EmbeddedEngine(Path(folder), config.models_dir / "models.yaml")
         try:
-            yield {"embedded": lambda: Client(engine.start())}
+            yield {EMBEDDED: lambda: Client(engine.start())}
         finally:
             engine.stop()
 

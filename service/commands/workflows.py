@@ -22,6 +22,7 @@ from service.manifest_keys import Parameter
 from service.workflow import OUTSIDE, Workflow
 
 FOUND_PROBLEMS = 3
+_SWITCH = {"description", "default", "role"}
 
 
 @click.group()
@@ -72,7 +73,9 @@ def check(names: tuple[str, ...], as_json: bool, config_file: Path | None) -> No
         "broken": broken,
     }
     _say(report, as_json, _check_lines(report))
-    if broken or not all(finding.sound for finding in findings.values()):
+    # Nobody can do anything about what says itself that it can't be run.
+    counted = flows if names else [flow for flow in flows if flow.manifest.unavailable is None]
+    if broken or not all(_sound(flow, findings[flow.name]) for flow in counted):
         raise click.exceptions.Exit(FOUND_PROBLEMS)
 
 
@@ -104,6 +107,8 @@ def _short(flow: Workflow, library: Library) -> dict[str, Any]:
         "folders": [f"inbox/{task}/" for task, names in library.tasks.items() if flow.name in names],
         "takes": sorted(field for field in flow.fields - OUTSIDE if "." not in field),
         "media": {role: str(kind) for role, kind in flow.roles.items()},
+        "optional": sorted(set(flow.roles) - flow.required_roles),
+        "unavailable": flow.manifest.unavailable,
         "consent": flow.needs_consent,
         "drafted": flow.name in library.drafts,
     }
@@ -116,6 +121,7 @@ def _long(flow: Workflow, library: Library) -> dict[str, Any]:
         **_short(flow, library),
         "description": flow.manifest.description,
         "parameters": {name: _rule(each) for name, each in parameters.items()},
+        "switches": {name: switch.model_dump(include=_SWITCH) for name, switch in flow.manifest.switches.items()},
         "ladder": [dict(step) for step in flow.manifest.ladder],
         "identity_nodes": identity_nodes(flow.graph) if flow.needs_consent else {},
         "needs": needs.model_dump(mode="json", exclude_none=True),
@@ -139,10 +145,15 @@ def _broken(library: Library) -> list[dict[str, Any]]:
     ]
 
 
+def _sound(flow: Workflow, finding: Finding) -> bool:
+    return finding.sound and flow.manifest.unavailable is None
+
+
 def _checked(flow: Workflow, finding: Finding) -> dict[str, Any]:
     return {
         "name": flow.name,
-        "sound": finding.sound,
+        "sound": _sound(flow, finding),
+        "unavailable": flow.manifest.unavailable,
         "able": finding.able,
         "consent": flow.needs_consent,
         "refused": [problem.as_json() for problem in finding.refused],
@@ -165,8 +176,9 @@ def _list_lines(config: Config, report: Mapping[str, Any]) -> Iterator[str]:
     for each in report["workflows"]:
         yield f"{each['name']}: {each['title']}"
         yield f"  drop files into {' or '.join(each['folders']) or 'no folder: no task lists it'}"
-        if each["media"]:
-            yield f"  needs {_media_words(each['media'])}"
+        if each["unavailable"]:
+            yield f"  can't be run: {each['unavailable']}"
+        yield from (f"  {line}" for line in _media_lines(each))
         yield f"  takes {', '.join(name for name in each['takes'] if name not in each['media']) or 'no settings'}"
         if each["consent"]:
             yield "  its jobs need consent: true"
@@ -178,8 +190,12 @@ def _list_lines(config: Config, report: Mapping[str, Any]) -> Iterator[str]:
     yield "`reeldrop workflows show NAME` says more, `reeldrop workflows check` whether they can run."
 
 
-def _media_words(media: Mapping[str, str]) -> str:
-    return " and ".join(f"a {kind} ({role})" for role, kind in media.items())
+def _media_lines(report: Mapping[str, Any]) -> Iterator[str]:
+    words = {role: f"a {kind} ({role})" for role, kind in report["media"].items()}
+    if needed := [words[role] for role in words if role not in report["optional"]]:
+        yield f"needs {' and '.join(needed)}"
+    if more := [words[role] for role in report["optional"]]:
+        yield f"goes by {' and '.join(more)} too, where a job brings it"
 
 
 def _broken_lines(broken: Sequence[Mapping[str, Any]]) -> Iterator[str]:
@@ -197,11 +213,16 @@ def _show_lines(report: Mapping[str, Any]) -> Iterator[str]:
     if report["description"]:
         yield f"  {report['description']}"
     yield f"drop files into: {' or '.join(report['folders']) or 'no folder: no task lists it'}"
-    if report["media"]:
-        yield f"needs: {_media_words(report['media'])}"
+    if report["unavailable"]:
+        yield f"can't be run: {report['unavailable']}"
+    yield from _media_lines(report)
     yield "a job may set:" if report["parameters"] else "a job may set: nothing"
     for name, rule in report["parameters"].items():
         yield f"  {name}: {_rule_words(rule)}"
+    for name, switch in report["switches"].items():
+        unset = f"{'on' if switch['default'] else 'off'} unless set"
+        how = f"on with a file as {switch['role']}" if switch["role"] else unset
+        yield f"  switches.{name}: {how}. {switch['description']}".rstrip()
     if nodes := report["identity_nodes"]:
         shown = ", ".join(f"{node} ({class_type})" for node, class_type in nodes.items())
         yield f"its jobs need consent: true, for nodes that carry somebody's identity, or may: {shown}"
@@ -240,6 +261,9 @@ def _check_lines(report: Mapping[str, Any]) -> Iterator[str]:
     if not report["asked"]:
         yield "No backend answers: only the files and the rules are checked."
     for each in report["workflows"]:
+        if each["unavailable"]:
+            yield f"{each['name']}: can't be run: {each['unavailable']}"
+            continue
         how = "may run" if each["sound"] else "can't run"
         where = f", on {' and '.join(each['able'])}" if each["able"] else ""
         yield f"{each['name']}: {how}{where}{' (its jobs need consent: true)' if each['consent'] else ''}"

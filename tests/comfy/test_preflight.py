@@ -251,6 +251,20 @@ def test_a_missing_class_is_named_once_with_all_its_nodes_and_what_is_known_of_i
     assert "ComfyUI-Frame-Interpolation" in smooth.fix
 
 
+def test_what_the_preview_engine_lacks_is_one_problem_with_a_comfyui_as_its_cure() -> None:
+    classes = ["ReActorOptions", "ReActorFaceSwapOpt", "WanAnimateToVideo", "Unheard", *map(str, range(6))]
+    graph = {str(number): {"class_type": each, "inputs": {}} for number, each in enumerate(classes)}
+    (found,) = preflight.check(graph, {}, embedded=True)
+    assert found.code == "node_missing"
+    lacking = "ReActorOptions, ReActorFaceSwapOpt, WanAnimateToVideo, Unheard, 0, 1, 2, 3 and 2 others"
+    assert found.title == f"The preview engine can't run this workflow: it has no {lacking}."
+    assert "name a ComfyUI that has the node pack ComfyUI-ReActor (https://github.com/Gourieff" in found.fix
+    assert found.fix.endswith("under backends in config.yaml.")
+    assert "restart" not in found.fix
+    (own,) = preflight.check({"1": {"class_type": "WanImageToVideo", "inputs": {}}}, {}, embedded=True)
+    assert "runs no AI model: name a ComfyUI under backends" in own.fix
+
+
 def test_where_to_get_a_model_is_said_where_we_know_it() -> None:
     info = {"VAELoader": {"input": {"required": {"vae_name": [["b.safetensors"], {}]}}, "output_node": True}}
     graph = {"1": {"class_type": "VAELoader", "inputs": {"vae_name": "a.pt"}}}

@@ -71,6 +71,7 @@ def test_the_list_says_where_to_drop_what_and_names_what_is_left_out(home: Path)
     assert "left out: workflows/drawn.json\n  The graph is in ComfyUI's UI format" in result.output
     listed = {each["name"]: each for each in told(home, "list")["workflows"]}
     assert next(iter(listed)) == "text_to_video_basic"
+    assert list(listed).index("image_to_video_svd") < list(listed).index("image_to_video_animatediff")
     assert (listed["grey_clip"]["drafted"], listed["theirs"]["consent"]) == (True, True)
     assert listed["image_to_video_svd"]["media"] == {"image": "picture"}
     assert not (home / "workflows" / "grey_clip.yaml").exists(), "a command only looks"
@@ -88,6 +89,45 @@ def test_show_says_what_a_job_may_set_and_what_must_be_there(home: Path):
     report = told(home, "show", "image_to_video_svd.yaml")
     assert report["parameters"]["frames"] == {"type": "whole", "default": 25, "minimum": 2, "maximum": 50}
     assert report["needs"]["comfyui"] == "0.3.64"
+
+
+@pytest.mark.skipif("COMFY_URL" in os.environ, reason="what a true server can run is its own business")
+def test_what_cannot_be_run_by_anybody_says_so_and_counts_only_when_it_is_asked_for(home: Path):
+    for path in (home / "workflows").iterdir():
+        if path.is_file() and path.stem not in ("motion_transfer_magicanimate", "text_to_video_basic"):
+            path.unlink()
+    words = "can't be run: its node pack doesn't load with the diffusers of today"
+    for command in (["list"], ["show", "motion_transfer_magicanimate"], ["check"]):
+        result = call(home, *command)
+        assert result.exit_code == 0
+        assert words in result.output
+    assert call(home, "check", "motion_transfer_magicanimate").exit_code == 3
+    (found,) = told(home, "check", "motion_transfer_magicanimate")["workflows"]
+    assert (found["sound"], found["unavailable"].startswith("its node pack")) == (False, True)
+
+
+@pytest.mark.skipif("COMFY_URL" in os.environ, reason="light workflows stand in for these there")
+def test_show_tells_switches_and_media_that_needn_t_be_brought(home: Path):
+    result = call(home, "show", "combined_pipeline")
+    assert "goes by a video (reference) and a picture (source) too, where a job brings it\n" in result.output
+    assert "needs a picture" not in result.output
+    assert "  switches.face_swap: on with a file as source. Puts the face" in result.output
+    assert "  switches.restore: on unless set. Restores" in result.output
+    assert "  switches.upscale: off unless set. Frames twice" in result.output
+    report = told(home, "show", "combined_pipeline")
+    assert report["optional"] == ["reference", "source"]
+    assert "switches" in report["takes"]
+    assert not {"matrix", "switches.upscale"} & set(report["takes"])
+
+
+@pytest.mark.skipif("COMFY_URL" in os.environ, reason="it is about the engine of our own")
+def test_what_the_preview_engine_lacks_is_said_as_what_it_is(home: Path):
+    set_up(home, [], engine="embedded")
+    result = call(home, "check", "face_swap_video")
+    assert result.exit_code == 3
+    (line,) = [each for each in result.output.splitlines() if "on embedded" in each]
+    assert "The preview engine can't run this workflow: it has no ReActor" in line
+    assert "backends in config.yaml" in line
 
 
 def test_a_check_asks_the_backends_and_its_exit_code_says_whether_all_is_well(home: Path):
