@@ -167,10 +167,11 @@ def test_media_alone_stays_untouched_where_it_needs_a_companion_and_consent(worl
 def test_the_pipeline_without_a_face_or_a_pose_runs_on_the_preview_engine(world: World):
     with world:
         world.drop("combined/plain.yaml", f"prompt: a harbour\n{SMALL}")
-        world.drop("combined/words.txt", "a harbour at dawn")
         plain = world.until_state("combined/plain", "done", "failed", "rejected")
-        words = world.until_state("combined/words", "done", "failed", "rejected")
-    assert (plain["state"], words["state"], plain["error"], words["error"]) == ("done", "done", None, None)
+        world.drop("combined/words.txt", "a harbour at dawn")
+        words = world.until_state("combined/words", "running", "done", "failed", "rejected")
+    assert (plain["state"], plain["error"], words["error"]) == ("done", None, None)
+    assert words["workflow"] == "combined_pipeline"
     assert plain["settings"]["switches"] == {
         "pose": False, "face_swap": False, "restore": True, "upscale": False, "interpolate": False,
     }  # fmt: skip
