@@ -17,6 +17,7 @@ from service.backend_keys import BACKEND_PATHS, Backend, hide_secrets
 from service.config_keys import FOLDERS, GROUPS, TASKS, Config, Watch
 from service.declaration import in_order, json_plain, limits, written
 from service.errors import Problem, Rejected
+from service.signing_keys import SIGNING_PATHS, Signing
 from service.strict_yaml import Document
 from service.strict_yaml import read as read_yaml
 from service.typed_yaml import locate, read
@@ -123,7 +124,9 @@ def _with_folders(config: Config, folder: Path) -> Config:
         )
         for backend in config.backends
     )
-    update = {**folders, "media_roots": roots, "tasks": tasks, "backends": backends}
+    update: dict[str, Any] = {**folders, "media_roots": roots, "tasks": tasks, "backends": backends}
+    if config.c2pa is not None:
+        update["c2pa"] = config.c2pa.model_copy(update={key: whole(getattr(config.c2pa, key)) for key in SIGNING_PATHS})
     return config.model_copy(update=update)
 
 
@@ -183,18 +186,22 @@ def _key(name: str, info: FieldInfo, indent: str = "") -> str:
     elif isinstance(value, dict):
         lines.append(f"{indent}{name}:")
         lines += [f"{indent}  {key}: {written(each)}" for key, each in value.items()]
+    elif value is None:
+        # A key that has no value but another's absence stands as a comment.
+        lines.append(f"# For example: {name}: {written((info.examples or [''])[0])}")
+        lines += _entry_keys(Signing, "")
     else:
         if name == "backends":
             lines.append(f"{indent}# For example: {name}: {written(info.examples[0]) if info.examples else ''}")
-            lines += _entry_keys(indent)
+            lines += _entry_keys(Backend, indent)
         lines.append(f"{indent}{name}: {written(_plain(value))}")
     return "\n".join(lines) + "\n"
 
 
-def _entry_keys(indent: str) -> Iterator[str]:
-    """Yield what an entry under backends may hold: an empty list has no place for it but a comment."""
-    yield f"{indent}# Each of them may have:"
-    for name, info in Backend.model_fields.items():
+def _entry_keys(model: type[BaseModel], indent: str) -> Iterator[str]:
+    """Yield what an entry may hold: an empty list or an absent key has no place for it but a comment."""
+    yield f"{indent}# {'Each of them' if model is Backend else 'It'} may have:"
+    for name, info in model.model_fields.items():
         value = "" if info.is_required() else written(_plain(info.default))
         usual = f" Default: {value}." if value else " It must be given." if info.is_required() else ""
         note = f"{name}: {info.description}{limits(info)}{usual} For example {written((info.examples or [''])[0])}."
@@ -220,4 +227,5 @@ def _all_keys() -> Iterator[tuple[str, FieldInfo]]:
                 yield name, info
             inner = next((each for each in get_args(info.annotation) if isinstance(each, type)), None)
             if inner is not None and issubclass(inner, BaseModel):
-                yield from ((f"{name}[].{each}", field) for each, field in inner.model_fields.items())
+                many = "" if info.default is None else "[]"
+                yield from ((f"{name}{many}.{each}", field) for each, field in inner.model_fields.items())

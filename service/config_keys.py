@@ -16,6 +16,7 @@ from service.key_types import Folder, Text
 from service.manifest import RESERVED_FOLDERS
 from service.media import encodings
 from service.model_hosts import USUAL_HOSTS, check_host
+from service.signing_keys import Signing
 
 #: The task folders that are always there; those without a workflow say so to who drops something.
 TASKS: Mapping[str, tuple[str, ...]] = {
@@ -173,6 +174,12 @@ class Config(Declared):
         (-1.0, 1.0), description="What a job may set the body slider to, at least and at most.", examples=[[-1.0, 1.0]]
     )
 
+    c2pa: Signing | None = Field(
+        None,
+        description="Signs every result whose format can carry it; one that can't be signed is held.",
+        examples=[{"certificate": "certificate.pem", "private_key": "private_key.pem"}],
+    )
+
     inbox_dir: Folder = Field(Path("./inbox"), description="Where jobs are dropped.", examples=["./inbox"])
     state_dir: Folder = Field(
         Path("./var"), description="Database and work files; always on a local disk.", examples=["./var"]
@@ -293,6 +300,7 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
     "NSFW mode": ("nsfw_enabled", "nsfw_safety_filter"),
     "Sliders": ("age_slider_default", "age_slider_range", "body_slider_default", "body_slider_range"),
     "Adult content": ("adult_loras",),
+    "Signed results": ("c2pa",),
     "Folders": ("inbox_dir", "state_dir", "workflows_dir", "models_dir", "model_hosts", "media_roots"),
     "Watching the inbox": ("watch",),
     "Rendering": ("backends", "engine", "max_cells", "tasks"),

@@ -50,6 +50,7 @@ class Known:
     by: str
     name: str
     sha256: str
+    signed: bool = False
 
 
 def fine(findings: Sequence[Finding]) -> bool:
@@ -61,7 +62,7 @@ def known_by_database(job: Job | None) -> Known | None:
     """Return what the database knows of a job's result, None where it has none."""
     if job is None or not job.outputs or not isinstance(sha256 := job.outputs[0].get("sha256"), str):
         return None
-    return Known("the database", job.name, sha256)
+    return Known("the database", job.name, sha256, signed=job.outputs[0].get("signed") is True)
 
 
 def known_by_status(data: bytes, file: str) -> Known | None:
@@ -72,7 +73,8 @@ def known_by_status(data: bytes, file: str) -> Known | None:
     outputs = status.get("outputs")
     for output in outputs if isinstance(outputs, list) else ():
         if isinstance(output, dict) and output.get("file") == file and isinstance(output.get("sha256"), str):
-            return Known("the status file beside it", str(status.get("name")), output["sha256"])
+            signed = output.get("signed") is True
+            return Known("the status file beside it", str(status.get("name")), output["sha256"], signed=signed)
     return None
 
 
@@ -106,6 +108,26 @@ def findings_of(
     yield _recipe(tags)
     if job is not None and (said := recipe_in(tags)) is not None:
         yield from _compared(said, job)
+
+
+def signature_of(credentials: Mapping[str, Any] | Problem | None, known: Known | None) -> Finding:
+    """Return what is to be said of a file's C2PA manifest, as the sealer found it; a problem says why it didn't."""
+    if isinstance(credentials, Problem):
+        return Finding("c2pa", Verdict.UNKNOWN, credentials.title, credentials.fix)
+    if credentials is None:
+        if known is not None and known.signed:
+            title = "The signed C2PA manifest that it was published with is gone."
+            return Finding("c2pa", Verdict.MISSING, title, "Take the file from the outbox.")
+        return Finding("c2pa", Verdict.ABSENT, "It carries no C2PA manifest.")
+    state, signer = credentials.get("state"), _short(str(credentials.get("signer") or "somebody unnamed"))
+    if state not in ("Valid", "Trusted"):
+        why = _short(", ".join(credentials.get("problems") or ()) or "no reason is told")
+        title = f"It carries a C2PA manifest that doesn't hold: {why}."
+        return Finding("c2pa", Verdict.BROKEN, title, "It was changed after it was signed: take it from the outbox.")
+    kinds = ", ".join(credentials.get("source_types") or ()) or "no kind"
+    whose = "whose root is the one in config.yaml" if state == "Trusted" else "whom nothing here trusts"
+    title = f"It carries a C2PA manifest whose signature holds, by {signer}, {whose}; it says: {_short(kinds)}."
+    return Finding("c2pa", Verdict.FINE, title)
 
 
 def _whole(facts: MediaFacts | Problem) -> Finding:

@@ -25,6 +25,7 @@ from service.previews import Previews
 from service.quarantine import Quarantine
 from service.register import Register
 from service.results import Cancelled, Results, output_of
+from service.signing import Signatures
 from service.store import ForbiddenMove, utc_now
 from service.timing import Timing
 
@@ -73,6 +74,7 @@ class Publishing:
         quarantine: Quarantine,
         media_roots: Sequence[Path] = (),
         timing: Timing | None = None,
+        signatures: Signatures | None = None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._register = register
@@ -94,6 +96,7 @@ class Publishing:
             engine_output=engine_output,
             quarantine=quarantine,
             media_roots=media_roots,
+            signatures=signatures,
         )
         self._lock = threading.Lock()
         self._busy: set[str] = set()
@@ -284,12 +287,12 @@ class Publishing:
         if published is None:
             job, published, facts, warnings = self._results.make(job, render, finished.outputs, finished.files)
         else:
-            facts, warnings = self._results.found(job, render, published.path)
+            facts, warnings = self._results.found(job, published.path)
         if job.engine and job.engine.startswith(PREVIEW_ENGINE):
             warnings = ["Drawn by the preview engine: a stand-in by rules, no AI model ran.", *warnings]
         if self._register.store.asked_to_cancel(job.id):
             LOG.info("%s: asked to cancel it too late, its result is published", job.name)
-        output = output_of(published, facts)
+        output = output_of(published, facts, signed=self._results.signs(published.path))
         # Before the job ends: after a crash in between its file is found in the outbox, and this is done again.
         self._results.forget(job)
         self._quarantine.forget(job.id)

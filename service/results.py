@@ -21,11 +21,12 @@ from service.errors import Failed, Problem, Unavailable
 from service.examiner import Examiner, Inspection
 from service.finishing import finish
 from service.inbox.record import Claim
-from service.job import Job, MediaFacts, Render
+from service.job import Expected, Job, MediaFacts, Render
 from service.marking import left_over
 from service.outbox import Outbox
 from service.quarantine import Quarantine
 from service.register import Register
+from service.signing import Signatures
 
 LOG = logging.getLogger(__name__)
 
@@ -38,6 +39,7 @@ class _Made:
     inspected: Inspection | None = None
     #: What the file that was inspected was known by then; one that the server changes after that is another one.
     identity: tuple[int, int, int] | None = None
+    finished: tuple[Path, MediaFacts] | None = None
     marked: tuple[Path, MediaFacts] | None = None
 
 
@@ -69,6 +71,7 @@ class Results:
         engine_output: Path | None,
         quarantine: Quarantine,
         media_roots: Sequence[Path] = (),
+        signatures: Signatures | None = None,
     ) -> None:
         self._register = register
         self._ending = ending
@@ -80,6 +83,7 @@ class Results:
         self._engine_output = engine_output
         self._quarantine = quarantine
         self._media_roots = media_roots
+        self._signatures = signatures
         self._made: dict[str, _Made] = {}
 
     def published(self, job: Job) -> Published | None:
@@ -95,11 +99,12 @@ class Results:
         path = self._outbox.root / job.folder / f"{job.name}{PurePosixPath(note['file']).suffix}"
         return Published(path, note["sha256"]) if path.is_file() and sha256_of(path) == note["sha256"] else None
 
-    def found(self, job: Job, render: Render, file: Path) -> tuple[MediaFacts, list[str]]:
+    def found(self, job: Job, file: Path) -> tuple[MediaFacts, list[str]]:
         """Return what a result is that an earlier try has published."""
         # Where a file gets its name by a hard link, a crash leaves the other name too.
         self._outbox.sweep(f"{job.folder}/{file.name}")
-        return self._examiner.verify(file, render.expected)
+        # It was checked against what was asked before it was published, and encoding may have changed its rate.
+        return self._examiner.verify(file, Expected())
 
     def make(
         self, job: Job, render: Render, outputs: tuple[OutputFile, ...], files: Files
@@ -122,12 +127,13 @@ class Results:
         self._heed(job)
         if made.marked is None:
             self._register.progress(job.id, 0.99, "publishing", None)
-            marked = self._finish(job, render, made.raw, made.inspected)
+            made.finished = made.finished or self._finish(job, render, made.raw, made.inspected)
             if _identity(made.raw) != made.identity:
                 # In a shared folder it may be the server's very file: what was marked may not be what was screened.
                 self._made.pop(job.id)
                 raise _changed()
-            made.marked = marked
+            # Last of all, for whatever is written after it breaks a signature.
+            made.marked = self._signatures.sign(job, *made.finished) if self._signatures else made.finished
             # Of a file of many gigabytes no more copies lie here than are needed.
             made.raw.unlink(missing_ok=True)
         made_file, facts = made.marked
@@ -143,6 +149,10 @@ class Results:
         self._made.pop(job.id, None)
         self._tidy(job)
         shutil.rmtree(self._work / job.id, ignore_errors=True)
+
+    def signs(self, path: Path) -> bool:
+        """Tell whether a published result of this name is signed: what can be is never published otherwise."""
+        return self._signatures is not None and self._signatures.signs(path)
 
     # step by step ----------------------------------------------------------------------------------------------------
 
@@ -233,7 +243,7 @@ class Results:
         return uploads.files(self._claim(job), job, render, self._work, self._media_roots)
 
 
-def output_of(published: Published, facts: MediaFacts) -> dict[str, Any]:
+def output_of(published: Published, facts: MediaFacts, *, signed: bool) -> dict[str, Any]:
     """Return a result as its status file shows it."""
     return {
         "file": published.path.name,
@@ -247,6 +257,7 @@ def output_of(published: Published, facts: MediaFacts) -> dict[str, Any]:
         "codec": facts.codec,
         "audio": facts.audio,
         "ai_generated": True,
+        "signed": signed,
     }
 
 

@@ -67,6 +67,7 @@ class OutputPart(_Part):
     seconds: float | None
     codec: str
     audio: bool
+    signed: bool = Field(default=False, description="Whether it carries a signed C2PA manifest.")
     ai_generated: bool = Field(description="Always true: software made this, it is no recording.")
 
 

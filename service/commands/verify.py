@@ -14,11 +14,13 @@ from typing import Any
 import click
 
 from service.again import job_text_of_recipe
+from service.commands.certificate import make_certificate
 from service.commands.speech import complain, printable, settings, tell_problems
 from service.config import Config
 from service.disk import sha256_of
 from service.errors import Failed, Problem, Rejected, Unavailable
 from service.examiner import Examiner
+from service.examiner.sealer import Sealer
 from service.job import Expected, Job, MediaFacts
 from service.provenance import (
     Finding,
@@ -29,6 +31,7 @@ from service.provenance import (
     known_by_database,
     known_by_status,
     recipe_in,
+    signature_of,
     with_recipe,
 )
 from service.store import Store
@@ -54,24 +57,41 @@ class _Read:
     tags: Mapping[str, str]
     job: Job | None
     known: Known | None
+    #: What its C2PA manifest says and whether it holds, None where there is none, or why that isn't known.
+    credentials: dict[str, Any] | Problem | None
 
 
 @click.command()
-@click.argument("video", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.argument("video", required=False, type=click.Path(path_type=Path, exists=True, dir_okay=False))
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of lines.")
 @click.option("--job", "as_job", is_flag=True, help="Print the job file that makes it again, and nothing else.")
-def verify(video: Path, as_json: bool, as_job: bool, config_file: Path | None) -> None:
+@click.option(
+    "--make-certificate",
+    "folder",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Make a certificate of your own in this folder, to sign results with, and say what it is worth.",
+)
+def verify(video: Path | None, as_json: bool, as_job: bool, folder: Path | None, config_file: Path | None) -> None:
     """Read back what VIDEO says of itself, and check it against what is known; exit code 1 where something is wrong.
 
     Whatever stands in a file may have been written by anybody: "it says" is a claim, "it is" was checked.
     """
+    if folder is not None:
+        make_certificate(folder)
+    if video is None:
+        if folder is None:
+            raise click.UsageError("Name a picture or video.")
+        return
     if not video.is_file():
         raise Rejected(Problem("not_a_file", f"{video} is no file.", "Name a picture or video."))
     read = _read(video, settings(config_file))
     if as_job:
         _print_job(read)
         return
-    findings = list(findings_of(read.facts, read.tags, read.sha256, read.known, read.job))
+    findings = [
+        *findings_of(read.facts, read.tags, read.sha256, read.known, read.job),
+        signature_of(read.credentials, read.known),
+    ]
     if as_json:
         click.echo(json.dumps(_report(read, findings), indent=2))
     else:
@@ -85,13 +105,16 @@ def _read(file: Path, config: Config) -> _Read:
     sha256 = sha256_of(file)
     with tempfile.TemporaryDirectory(prefix="reeldrop-verify-") as temporary:
         examiner = Examiner("verify", temporary=Path(temporary))
+        sealer = Sealer("verify", temporary=Path(temporary))
         try:
             facts, tags = _examined(examiner, file)
+            credentials = _credentials(sealer, file, config)
         finally:
             examiner.stop()
+            sealer.stop()
     job, published = _jobs(config, tags.get("reeldrop_job"), sha256)
     known = known_by_database(published) or known_by_database(job) or _beside(file)
-    return _Read(file, sha256, facts, tags, job, known)
+    return _Read(file, sha256, facts, tags, job, known, credentials)
 
 
 def _examined(examiner: Examiner, file: Path) -> tuple[MediaFacts | Problem, dict[str, str]]:
@@ -105,6 +128,15 @@ def _examined(examiner: Examiner, file: Path) -> tuple[MediaFacts | Problem, dic
     except Failed as failed:
         return failed.problem, tags
     return facts, tags
+
+
+def _credentials(sealer: Sealer, file: Path, config: Config) -> dict[str, Any] | Problem | None:
+    try:
+        return sealer.credentials(file, config.c2pa.certificate if config.c2pa else None)
+    except Rejected as rejected:
+        return rejected.problems[0]
+    except Unavailable as away:
+        return Problem(away.code, away.title, away.fix)
 
 
 def _jobs(config: Config, said: str | None, sha256: str) -> tuple[Job | None, Job | None]:
@@ -148,6 +180,7 @@ def _report(read: _Read, findings: list[Finding]) -> dict[str, Any]:
             "recipe": recipe_in(read.tags),
         },
         "known": asdict(read.known) if read.known else None,
+        "c2pa": asdict(read.credentials) if isinstance(read.credentials, Problem) else read.credentials,
         "findings": [asdict(finding) for finding in findings],
     }
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import importlib
 import json
 import os
 import resource
@@ -35,13 +36,12 @@ _STORAGE = {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.ESTALE, errno.EROFS}
 Answer = tuple[dict[str, Any], bytes]
 
 
-def serve(pipe: Connection, classifier: Callable[[], Classifier], temporary: str) -> None:
+def serve(pipe: Connection, classifier: Callable[[], Classifier], temporary: str, module: str) -> None:
     """Say hello when all decoders are loaded, then answer requests; returns when the other end is closed."""
     _limit(temporary)
     threading.Thread(target=_leave_with_parent, daemon=True).start()
-    from service.examiner.operations import Operations  # noqa: PLC0415, loads the decoders
-
-    operations = Operations(classifier)
+    # This loads the decoders, or whatever else the module works with.
+    operations = importlib.import_module(module).Operations(classifier)
     with contextlib.suppress(EOFError, OSError):
         _send(pipe, ({"hello": os.getpid()}, b""))
         while True:

@@ -17,7 +17,7 @@ from dataclasses import replace
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from service.errors import Failed, Problem, Rejected, Unavailable
 from service.examiner import child
@@ -38,6 +38,9 @@ class Line:
     A child that dies or overruns its deadline is killed and started again, and the file that it had is judged for it:
     `Rejected`, or `Failed` with `results=True`. `Unavailable` says nothing about the file.
     """
+
+    #: The module whose `Operations` answer in the child.
+    operations: ClassVar[str] = "service.examiner.operations"
 
     def __init__(
         self,
@@ -187,7 +190,7 @@ class Line:
             line.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("ll", _SEND_S, 0))
         process = _SPAWN.Process(
             target=child.serve,
-            args=(theirs, self._classifier, str(self._temporary)),
+            args=(theirs, self._classifier, str(self._temporary), self.operations),
             name=f"examiner-{self.name}",
             daemon=True,
         )

@@ -69,7 +69,7 @@ def verdicts(home: Path, file: Path) -> dict[str, str]:
     return {finding["check"]: finding["verdict"] for finding in told["findings"]}
 
 
-FINE = {"file": "fine", "mark": "fine", "job": "fine", "bytes": "fine", "recipe": "fine"}
+FINE = {"file": "fine", "mark": "fine", "job": "fine", "bytes": "fine", "recipe": "fine", "c2pa": "absent"}
 
 
 @pytest.mark.parametrize("name", ["harbour.mp4", "harbour.mov", "harbour.mkv"])
