@@ -198,7 +198,7 @@ class App(Rooms):
         self.publishing.stop()
         # Each of these waits for a child or a thread of its own, so they wait side by side.
         endings: list[Callable[[], object]] = [self.housekeeping.stop, self._drops_examiner.stop]
-        endings += [self._results_examiner.stop, *([self._sealer.stop] if self._sealer else [])]
+        endings += [self._results_examiner.stop, *([self._signatures.stop] if self._signatures else [])]
         endings += [self.watch.stop]
         endings += [self._engine.stop] if self._engine else []
         threads = [threading.Thread(target=ending, daemon=True) for ending in endings]

@@ -24,7 +24,6 @@ from service.earlier import Earlier
 from service.ending import Ending
 from service.examination import Examination
 from service.examiner import Classifier, Examiner, OpenNsfw
-from service.examiner.sealer import Sealer
 from service.fleet import Berth, Fleet
 from service.housekeeping import Housekeeping
 from service.inbox.claim import Claims
@@ -51,7 +50,7 @@ from service.servers import servers_of
 from service.setbacks import Setbacks, resume_group
 from service.sheets import Sheets
 from service.shrinking import Shrunk, shrunk
-from service.signing import Signatures
+from service.signing import signatures_of
 from service.store import Store
 from service.timing import Timing
 
@@ -96,8 +95,8 @@ class Rooms:
         self.ending = Ending(self.register, config.inbox_dir, work, self._wake.set)
         self._claims = Claims(config.inbox_dir, self.lease.host, self.lease.boot, self.lease.epoch)
         self._drops_examiner = Examiner("drops", self._classifier, temporary=config.temp_dir)
-        self._sealer: Sealer | None = None
         self._results_examiner = Examiner("results", self._classifier, temporary=config.temp_dir, results=True)
+        self._signatures = signatures_of(config.c2pa, self._results_examiner, config.temp_dir)
         servers, self._engine = servers_of(config)
         # One crew for each examiner: many photos dropped at once must not keep finished renders waiting.
         self._admitting = Crew("admission", 2, self._fallen.append)
@@ -146,14 +145,8 @@ class Rooms:
             quarantine=self.quarantine,
             media_roots=tuple(map(Path, config.media_roots)),
             timing=self.timing,
-            signatures=self._signatures(),
+            signatures=self._signatures,
         )
-
-    def _signatures(self) -> Signatures | None:
-        if self.config.c2pa is None:
-            return None
-        self._sealer = Sealer("results", temporary=self.config.temp_dir, results=True)
-        return Signatures(self._sealer, self._results_examiner, self.config.c2pa)
 
     def _build_sheets(self) -> None:
         self.sheets = Sheets(

@@ -16,7 +16,7 @@ from service.key_types import Folder, Text
 from service.manifest import RESERVED_FOLDERS
 from service.media import encodings
 from service.model_hosts import USUAL_HOSTS, check_host
-from service.signing_keys import Signing
+from service.signing_keys import MaySign
 
 #: The task folders that are always there; those without a workflow say so to who drops something.
 TASKS: Mapping[str, tuple[str, ...]] = {
@@ -174,11 +174,7 @@ class Config(Declared):
         (-1.0, 1.0), description="What a job may set the body slider to, at least and at most.", examples=[[-1.0, 1.0]]
     )
 
-    c2pa: Signing | None = Field(
-        None,
-        description="Signs every result whose format can carry it; one that can't be signed is held.",
-        examples=[{"certificate": "certificate.pem", "private_key": "private_key.pem"}],
-    )
+    c2pa: MaySign = None
 
     inbox_dir: Folder = Field(Path("./inbox"), description="Where jobs are dropped.", examples=["./inbox"])
     state_dir: Folder = Field(

@@ -17,7 +17,7 @@ _SOURCE_TYPES = "http://cv.iptc.org/newscodes/digitalsourcetype/"
 
 
 class Signatures:
-    """Signs results and checks what was written; without keys it signs nothing."""
+    """Signs results and checks what was written."""
 
     def __init__(self, sealer: Sealer, examiner: Examiner, keys: Signing) -> None:
         self._sealer = sealer
@@ -39,9 +39,18 @@ class Signatures:
         path.unlink(missing_ok=True)
         return signed, found
 
+    def stop(self) -> None:
+        """End the child that signs."""
+        self._sealer.stop()
+
     def signs(self, path: Path) -> bool:
         """Tell whether a published result is signed: what can be is never published otherwise."""
         return path.suffix in CARRIERS
+
+
+def signatures_of(keys: Signing | None, examiner: Examiner, temporary: Path) -> Signatures | None:
+    """Return what signs by these keys, None without any; its child is started when the first result is signed."""
+    return Signatures(Sealer("results", temporary=temporary, results=True), examiner, keys) if keys else None
 
 
 def manifest_of(job: Job) -> dict[str, Any]:

@@ -37,3 +37,12 @@ class Signing(Declared):
         description="A time-stamping service (RFC 3161), asked for each result; without it no network is used.",
         examples=["http://timestamp.example.com"],
     )
+
+
+MaySign = Annotated[
+    Signing | None,
+    Field(
+        description="Signs every result whose format can carry it; one that can't be signed is held.",
+        examples=[{"certificate": "certificate.pem", "private_key": "private_key.pem"}],
+    ),
+]
