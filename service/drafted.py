@@ -53,11 +53,11 @@ def draft(name: str, data: bytes, notes: Sequence[str] = ()) -> str:
 
 def _lines(name: str, task: str, graph: Graph, found: Findings, notes: Sequence[str]) -> Iterator[str]:
     yield f"# Drafted by Reeldrop from {name}.json, by its nodes and links: look it over, and correct what is wrong."
-    yield from (f"# Converted: {' '.join(note.split())}" for note in notes)
+    yield from (f"# Converted: {_remark(note)}" for note in notes)
     yield "# Each entry says which input of which node gets a job's value. The format: docs/workflows.md."
     yield f"# Drop files into inbox/{task}/, or name another task here, for example task: text-to-video."
     if needing := identity_nodes({node: graph[node] for node in found.needed}):
-        shown = ", ".join(f"{node} ({class_type})" for node, class_type in list(needing.items())[:5])
+        shown = _remark(", ".join(f"{node} ({class_type})" for node, class_type in list(needing.items())[:5]))
         yield f"# Its jobs need consent: true, for the nodes {shown} carry somebody's identity, or may."
     yield "schema: 1"
     yield f"title: {_text(name.replace('_', ' ').replace('-', ' ').capitalize())}"
@@ -68,7 +68,7 @@ def _lines(name: str, task: str, graph: Graph, found: Findings, notes: Sequence[
     if found.fields:
         yield from ("", "parameters:")
         yield from (f"  {field}: {_parameter(field, found)}" for field in _KINDS if field in found.fields)
-    yield from (f"# Left out: {note}" for note in found.notes)
+    yield from (f"# Left out: {_remark(note)}" for note in found.notes)
     yield from ("", f"output: {{node: {_text(found.output)}}}")
     if video := next((role for role, (_, _, kind) in found.media.items() if kind == "video"), None):
         yield "# If the result is as large, as fast and as long as that video, let it be checked so:"
@@ -129,6 +129,11 @@ def _needs(graph: Graph, found: Findings) -> Iterator[str]:
             field = next((each for each in ("checkpoint", "vae") if found.fields.get(each, ([], ""))[1] == file), None)
             named = f", parameter: {field}" if field else ""
             yield f"    - {{folder: {_text(folder)}, file: {_text(file)}{named}}}"
+
+
+def _remark(text: str) -> str:
+    """Return somebody's words so that they stay in the line of their comment."""
+    return "".join(sign if sign.isprintable() else " " for sign in text)
 
 
 def _list(texts: Sequence[str]) -> str:

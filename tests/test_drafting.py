@@ -190,6 +190,15 @@ def test_a_name_with_rules_of_its_own_is_refused_until_these_are_built(name: str
         draft(name, json.dumps(TEXT).encode())
 
 
+def test_words_from_a_graph_stay_in_their_comment():
+    graph = {**TEXT, "9": node("Odd\ntask: face-swap\x07", video=["7", 0], filename_prefix="x")}
+    graph["8"] = node("SaveVideo", video=["9", 0], filename_prefix="v", format="auto", codec="auto")
+    data = json.dumps(graph).encode()
+    text = draft("mine", data, ["node 9 ‘a\ntitle: b\u2028’ is\x00 odd"])
+    assert "# Converted: node 9 ‘a title: b ’ is  odd\n" in text
+    assert parse("mine", data, text.encode()).task == "mine"
+
+
 values = st.one_of(
     st.integers(-5, 10**20), st.floats(allow_nan=False, allow_infinity=False), st.booleans(), st.text(max_size=9),
     st.none(), st.lists(st.integers(0, 3), max_size=3),

@@ -151,7 +151,8 @@ def _node(data: Mapping[str, Any]) -> Node:
     return Node(
         str(data["id"]),
         kind,
-        title if isinstance(title, str) and title else "",
+        # A title is shown in logs and comments, a line each.
+        " ".join(title.split()) if isinstance(title, str) else "",
         mode,
         tuple(_slot(each) for each in data.get("inputs") or ()),
         tuple(Exit(str(each.get("name", "")), _kind(each)) for each in data.get("outputs") or ()),

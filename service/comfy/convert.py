@@ -128,6 +128,9 @@ class _Conversion:
             self._refuse(frame, node, "is a group node of the old kind, which isn't converted", cure)
             return
         node_id, info = frame.id_of(node), self.infos.get(node.type)
+        if node_id in self.graph:
+            self._refuse(frame, node, "has the id of another node")
+            return
         self.labels[node_id] = frame.label_of(node)
         inputs: dict[str, Any] = {}
         if isinstance(info, Mapping):

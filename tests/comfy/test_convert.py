@@ -245,6 +245,12 @@ def test_a_subgraph_inside_itself_or_missing_is_refused():
     )
 
 
+def test_two_nodes_that_would_have_one_id_are_refused():
+    workflow = wrapped(drawn(7, SUB, gives="LATENT", width=("=INT", None)))
+    workflow["nodes"].append({**empty(), "id": "7:1"})
+    assert "has the id of another node" in refused(workflow, {**INFO, **PREVIEW})
+
+
 def test_a_bomb_of_subgraphs_is_refused():
     names = [f"{at:08d}-2222-4333-8444-555555555555" for at in range(40)]
     levels = [
