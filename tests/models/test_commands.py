@@ -184,7 +184,8 @@ def test_a_file_of_another_size_is_neither_replaced_nor_called_there(home: Home)
 
 def test_two_pulls_at_once_are_one(home: Home) -> None:
     with (home.models / ".reeldrop-pull.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        # Even one who only looks at it keeps others out.
+        fcntl.flock(lock, fcntl.LOCK_SH)
         busy = home.pull().exception
     assert isinstance(busy, Unavailable)
     assert busy.code == "pull_running"

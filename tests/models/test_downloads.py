@@ -166,9 +166,10 @@ def test_a_part_longer_than_the_file_is_begun_anew(world: World) -> None:
     assert world.fetch(sha256=SUM).sha256 == SUM
 
 
-def test_a_range_other_than_the_one_asked_for_is_not_taken(world: World) -> None:
-    span = f"bytes 100-{len(CONTENT) - 1}/{len(CONTENT)}"
-    wrong = answer(206, CONTENT[100:], Content_Range=span)
+@pytest.mark.parametrize("start", [100, 6000])
+def test_a_range_other_than_the_one_asked_for_is_not_taken(world: World, start: int) -> None:
+    span = f"bytes {start}-{len(CONTENT) - 1}/{len(CONTENT)}"
+    wrong = answer(206, CONTENT[start:], Content_Range=span)
     world.shelf.acts["/a"] = [cut_after(5000), wrong]
     assert world.fetch(sha256=SUM).sha256 == SUM
 
