@@ -291,6 +291,8 @@ class Scene:
     def _check_outbox(self) -> None:
         made = self.kind.jobs if self.kind.state == "done" else ()
         wanted = {f"{job}.mp4" for job in made} | {f"{shown}.status.json" for shown in self.kind.shows}
+        # What is shown and is no job is a batch, which has its sheet.
+        wanted |= {f"{shown}.sheet.jpg" for shown in self.kind.shows if made and shown not in made}
         assert set(self.files("outbox")) == wanted
         assert {shown: self.status(shown)["state"] for shown in self.kind.shows} == dict.fromkeys(
             self.kind.shows, self.kind.state

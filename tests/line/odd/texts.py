@@ -149,16 +149,23 @@ def fields() -> Iterator[Row]:
         at = (1, 1 if by_workflow else len(name) + 3)
         yield refused(TASK, f"{name}-{number}", f"{name}: {value}{prompt}\n", name, at=at)
     for name, value in (
-        ("loras", "[]"), ("sliders", "{age: 0.3}"), ("matrix", "{cfg: [6, 7]}"), ("start_at", "2026-12-01 22:00"),
-        ("every", '"0 22 * * *"'), ("notify", "http://x"),
+        ("start_at", "2026-12-01 22:00"), ("every", '"0 22 * * *"'), ("notify", "http://x"),
     ):  # fmt: skip
         yield refused(TASK, f"unbuilt-{name}", f"prompt: x\n{name}: {value}\n", name, "not built yet", at=(2, 1))
     for name in ("consent", "shrink"):
         yield refused(
             TASK, f"perhaps-{name}", f"prompt: x\n{name}: perhaps\n", name, "true or false", at=(2, len(name) + 3)
         )
-    for name in ("format", "codec", "crf", "fps", "audio"):
-        yield refused(TASK, f"unbuilt-output-{name}", f"prompt: x\noutput: {{{name}: 1}}\n", name, "not built yet")
+    for name, value, words in (
+        ("format", "mkv", "webm"), ("codec", "h266", "codec"), ("crf", "99", "63"), ("fps", "0", "more than 0"),
+        ("audio", "loud", "drop"),
+    ):  # fmt: skip
+        yield refused(TASK, f"odd-output-{name}", f"prompt: x\noutput: {{{name}: {value}}}\n", name, words)
+    for name, value, words in (
+        ("loras", "[{name: none_such.safetensors, weight: 1}]", "none_such"), ("sliders", "{age: 3}", "1 or less"),
+        ("matrix", "{colour: [1, 2]}", "colour"), ("switches", "{upscale: true}", "switches"),
+    ):  # fmt: skip
+        yield refused(TASK, f"odd-{name}", f"prompt: x\n{name}: {value}\n", name, words)
     for name, line, at, *words in (
         ("misspelt", "promt: x", (1, 1), "Did you mean prompt?"),
         ("synonym", "prompt: x\nguidance_scale: 7", (2, 1), "Did you mean cfg?"),
@@ -170,7 +177,7 @@ def fields() -> Iterator[Row]:
         ("both-lengths", "prompt: x\nframes: 4\nseconds: 1", (3, 1), "frames and seconds"),
         ("no-workflow", "prompt: x\nworkflow: text_to_video_basc", (2, 1), "text_to_video_basic"),
         ("workflow-path", "prompt: x\nworkflow: ../../etc/passwd", (2, 1), "workflow"),
-        ("not-built-workflow", "prompt: x\nworkflow: text_to_video_nsfw", (2, 1), "not built yet"),
+        ("not-built-workflow", "prompt: x\nworkflow: text_to_video_nsfw", (2, 1), "inbox/adult/"),
         ("no-preset", "prompt: x\npreset: cinematc", (2, 1), "cinematic"),
         ("no-sampler", "prompt: x\nsampler: eulr", (2, 1), "sampler can't be", "euler"),
         ("no-scheduler", "prompt: x\nscheduler: nrmal", (2, 1), "normal"),
@@ -181,8 +188,7 @@ def fields() -> Iterator[Row]:
             "dreamshaper",
             "which checkpoint names",
         ),
-        ("alternatives", "prompt: a {dawn|dusk} cat", (1, 9), "not built yet"),
-        ("wildcard", "prompt: a __colour__ cat", (1, 9), "not built yet"),
+        ("wildcard", "prompt: a __colur__ cat", (1, 9), "colur"),
         ("field-not-taken", "prompt: x\nimage: cat.jpg", (2, 1), "image"),
         ("output-folders", "prompt: x\noutput: {name: ../x}", (2, 16), "folders"),
         ("output-ending", "prompt: x\noutput: {name: x.mp4}", (2, 16), "ending"),
