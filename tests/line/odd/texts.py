@@ -162,7 +162,7 @@ def fields() -> Iterator[Row]:
     ):  # fmt: skip
         yield refused(TASK, f"odd-output-{name}", f"prompt: x\noutput: {{{name}: {value}}}\n", name, words)
     for name, value, words in (
-        ("loras", "[{name: none_such.safetensors, weight: 1}]", "none_such"), ("sliders", "{age: 3}", "1 or less"),
+        ("loras", "[{name: none_such.safetensors, weight: 1}]", "none_such"), ("sliders", "{age: 3}", "or less"),
         ("matrix", "{colour: [1, 2]}", "colour"), ("switches", "{upscale: true}", "switches"),
     ):  # fmt: skip
         yield refused(TASK, f"odd-{name}", f"prompt: x\n{name}: {value}\n", name, words)
@@ -188,7 +188,7 @@ def fields() -> Iterator[Row]:
             "dreamshaper",
             "which checkpoint names",
         ),
-        ("wildcard", "prompt: a __colur__ cat", (1, 9), "colur"),
+        ("wildcard", "prompt: a __colur__ cat", (1, 1), "colur"),
         ("field-not-taken", "prompt: x\nimage: cat.jpg", (2, 1), "image"),
         ("output-folders", "prompt: x\noutput: {name: ../x}", (2, 16), "folders"),
         ("output-ending", "prompt: x\noutput: {name: x.mp4}", (2, 16), "ending"),
