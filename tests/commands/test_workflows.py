@@ -104,6 +104,8 @@ def test_what_cannot_be_run_by_anybody_says_so_and_counts_only_when_it_is_asked_
     assert call(home, "check", "motion_transfer_magicanimate").exit_code == 3
     (found,) = told(home, "check", "motion_transfer_magicanimate")["workflows"]
     assert (found["sound"], found["unavailable"].startswith("its node pack")) == (False, True)
+    set_up(home, [{"name": "gpu-2", "url": "http://127.0.0.1:9"}])
+    assert call(home, "check", "motion_transfer_magicanimate").exit_code == 3, "nor where nobody can be asked"
 
 
 @pytest.mark.skipif("COMFY_URL" in os.environ, reason="light workflows stand in for these there")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.faults.proxy import Proxy
 from tests.line.world import SMALL, World, photo
 from tests.media import drawing
 
@@ -86,12 +88,20 @@ def test_what_the_preview_engine_has_no_nodes_for_is_refused_with_what_to_set_up
     assert {each["error"]["code"] for each in statuses.values()} == {"node_missing"}
 
 
-def test_a_drop_that_comes_before_the_engine_is_up_ends_with_the_same_sentence(world: World, clip: bytes):
-    put(world, "face-swap/early", {".yaml": SWAP, ".source.jpg": PHOTO, ".target.mp4": clip})
-    with world:
-        status = world.until_state("face-swap/early", "rejected", "failed", "done")
-        world.until_returned("rejected/face-swap/early.reason.txt")
-    assert (status["error"]["code"], status["outputs"]) == ("node_missing", [])
+@pytest.mark.skipif("COMFY_URL" in os.environ, reason="it is about the engine of our own")
+def test_what_was_queued_before_the_engine_was_seen_ends_with_the_same_sentence(
+    tmp_path: Path, engine_outside: str, clip: bytes
+):
+    with Proxy(engine_outside) as proxy:
+        proxy.refuse()
+        world = World(tmp_path, proxy.url)
+        with world:
+            put(world, "face-swap/early", {".yaml": SWAP, ".source.jpg": PHOTO, ".target.mp4": clip})
+            world.until_state("face-swap/early", "queued")
+            proxy.accept()
+            status = world.until_state("face-swap/early", "rejected", "failed", "done")
+            world.until_returned("rejected/face-swap/early.reason.txt")
+    assert (status["state"], status["error"]["code"], status["outputs"]) == ("failed", "node_missing", [])
     assert f"{PREVIEW} ReActorOptions, ReActorFaceSwapOpt." in world.reason("face-swap/early")
     assert (world.config.inbox_dir / "rejected/face-swap/early.target.mp4").read_bytes() == clip
 
