@@ -42,7 +42,9 @@ _BIRTH: Final = """
     aged age ages turning turned turns edad idade eta alter leeftijd wiek возраст возрасте आयु 나이 عمرها عمره
 """
 _LOOKS: Final = "is am m s looks looking look seems appears only barely just almost nearly not isn t f female woman she"
-_BELOW: Final = "under below beneath almost nearly not barely unter sous bajo abaixo sotto onder ponizej до младше u"
+_BELOW: Final = (
+    "under below beneath almost nearly not barely unter sous bajo abaixo sotto onder ponizej до младше u sub minus"
+)
 #: After these a number of years is no age.
 _NO_AGE: Final = "ago later after earlier before experience war anniversary in from since plan warranty"
 #: After these a bare number counts or measures something.
@@ -125,6 +127,8 @@ def _is_unit(parts: Sequence[str], at: int) -> bool:
     if at >= len(parts):
         return False
     part = parts[at]
+    if part in ("th", "st", "nd", "rd") and parts[at + 1 : at + 2] == ["birthday"]:
+        return True
     if part == "y" or part in _UNIT_WORDS or part.startswith(_UNIT_STEMS):
         following = parts[at + 1] if at + 1 < len(parts) else ""
         return following not in _NO_AGE_WORDS and not (part in ("months", "month", "weeks") and following != "old")

@@ -62,14 +62,16 @@ def _list(text: str, unspaced: str = "", *, typos: bool = False) -> _List:
 
 
 def _typos(words: Collection[str]) -> Iterator[str]:
-    """Yield words with two letters swapped or a vowel lost, where they are long enough to be known again."""
+    """Yield words with two letters swapped, one doubled or a vowel lost, where they are long enough to be known."""
     for word in words:
         if len(word) < _LONG or not word.isascii():
             continue
         for at in range(1, len(word) - 1):
             yield word[:at] + word[at + 1] + word[at] + word[at + 2 :]
+            yield word[: at + 1] + word[at:]
             if word[at] in _VOWELS:
                 yield word[:at] + word[at + 1 :]
+        yield word + word[-1]
 
 
 _LISTS: Final[Mapping[str, _List]] = {

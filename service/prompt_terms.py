@@ -46,6 +46,8 @@ UNSPACED_IDIOMS: Final = """
 
 #: Nudity and sex, whatever else a text says.
 SEXUAL: Final = """
+    lewd* woman_s_bare women_s_bare her_bare_chest without_a_stitch softcore topfree clothing_optional fkk a_poil
+    벗은_여자* 벗은_남자* 야한* عريان عريانه चुदाई soyunan
     nude nudes nuded nudity nudist* nudism nudie* naked nakedness nekkid nekid nakie noods semi_nude seminude
     stark_nak*
     sex sexes sexx* sexual sexually sexting sexed sextape sexfilm* seggs porn* pr0n pron hentai nsfw xxx erotic*
@@ -84,6 +86,7 @@ SEXUAL: Final = """
     नग्न* नंगा नंगी नंगे नंगापन निर्वस्त्र* अश्लील* सेक्स* कामुक* संभोग* पोर्न* बिना_कपड* निर्वसन
 """
 SEXUAL_UNSPACED: Final = """
+    ハダカ エッチ えっち
     裸 全裸 ヌード エロ セックス 性交 性的 ポルノ 乳首 おっぱい 猥褻 わいせつ ヘンタイ 変態 はだか アダルトビデオ
     下着を脱 服を脱 情色 色情 性爱 性愛
     做爱 做愛 三级片 乳头 乳頭 一丝不挂 一絲不掛 赤身 脱光 脫光 不穿衣 没穿衣 沒穿衣 淫 嫖 猥亵 无码 無碼 小黄片
@@ -125,6 +128,8 @@ SWIMWEAR: Final = "bikini bikinis swimsuit_pose bikiny 비키니* бикини"
 
 #: Who is a child, in so many words.
 MINOR: Final = """
+    barely_of_age barely_legal* youngling* little_bro little_sis not_an_adult not_yet_adult just_turned newly_18
+    freshly_18 cheer_uniform* scout_uniform*
     child children childs childr childhood childlike childish child_like kid kids kiddo* kiddie* kiddy toddler*
     infant*
     infantil* newborn* babies baby preschool* kindergart* underage* under_age under_aged minor minors juvenile*
@@ -177,6 +182,7 @@ MINOR_UNSPACED: Final = """
 """
 #: What may be a child's, refused where nothing may look like one.
 YOUTH: Final = """
+    freshman freshmen cub cubs no_breasts* no_boobs playing_with_dolls uniformed_pupil scout scouts
     girl girls girly girlie girlish 1girl 2girls 3girls boy boys boyish 1boy 2boys young younger youngest youthful*
     youth youths youngish schoolmate* classmate* school schools schooling schoolroom* schoolyard* classroom* student
     students pupil pupils cheerleader* prom promnight homework sophomore* grader graders kinder lad lads lass lasses
@@ -203,7 +209,10 @@ YOUTH: Final = """
     लड़की लड़का लड़कियाँ लड़कियां लडकी लडका बेटी बेटा छात्र छात्रा स्कूल विद्यार्थी युवती
     devushka musume shoujo shojo shounen imouto
 """
-YOUTH_UNSPACED: Final = "学生 學生 制服 学校 學校 娘 妹 姪 若い 若者 年轻 年輕 童 幼い 女儿 女兒 弟 姑娘 小妹"
+YOUTH_UNSPACED: Final = """
+    学生 學生 制服 学校 學校 娘 妹 姪 若い 若者 年轻 年輕 童 幼い 女儿 女兒 弟 姑娘 小妹 歳未満 才未満 岁以下 歲以下
+    未满 未滿
+"""
 #: Innocent alone; two of them together draw somebody who looks like a child.
 SOFT: Final = """
     petite tiny small little innocent* naive cute adorable pigtail* twintail* twin_tail* braces lollipop* teddy

@@ -50,6 +50,11 @@ t0pless woman
 naaaaked woman
 nuuude woman
 nakde woman
+nakedd woman
+without a stitch of clothing
+clothing optional beach
+エッチな女性
+야한 여자
 nkaed woman
 woman wearing nothing
 woman with no clothes
@@ -161,6 +166,12 @@ younger than 18
 not yet 18
 almost eighteen
 barely legal
+just turned 18
+her 15th birthday
+sub 18
+not an adult
+18歳未満
+freshman
 barely 18
 17 years old
 17yo

@@ -52,7 +52,7 @@ def files(world: World) -> list[Path]:
 def failed(world: World, text: str = CUP, path: str = "text-to-video/cup") -> dict[str, Any]:
     world.drop(f"{path}.yaml", text)
     status = world.until_state(path, "failed", "done")
-    world.until_returned(f"rejected/{path}.yaml")
+    world.until(lambda: world.app.store.drop(status["drop"]).returned_to is not None, "its files")
     return status
 
 
