@@ -107,6 +107,10 @@ def _cut_to_length(question: Question, made: Resolved, parameter: Parameter) -> 
     at = f"{there} frames at {written(_short_number(round(fps, 3)))} a second"
     if asked and kept != before:
         made.adjusted.append(f"frames {before} became {kept}: the video that is followed has {at}")
+    elif kept > there:
+        made.adjusted.append(
+            f"{kept} frames are the fewest of {question.workflow}: the video that is followed has {at}"
+        )
     elif not asked and kept < there:
         made.adjusted.append(f"the first {kept} frames are used: the video that is followed has {at}")
 

@@ -35,7 +35,7 @@ def import_(file: Path, name: str | None, url: str | None, as_json: bool, config
         adopted = adopt(name, data, infos)
         flow = workflow.parse(name, adopted.graph, adopted.manifest.encode())
         library = load(config)
-        finding = examine(flow, infos, library.defaults, library.sources)
+        finding = examine(flow, infos, library.defaults, library.whereabouts(flow.name))
         files = _write(config, file, name, adopted, data)
     except Rejected as refused:
         tell_problems(_with_reasons(refused, silent), as_json=as_json)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from itertools import chain, combinations, product
 from pathlib import Path
 from typing import Any
@@ -226,3 +227,12 @@ def test_a_clip_that_follows_a_video_does_not_outlast_it(asked: dict[str, Any], 
     bound = run(flow, JobSettings.model_validate(asked), media)
     told = [line for line in bound.adjusted if "video that is followed" in line]
     assert (bound.settings["frames"], told) == (frames, [said] if said else [])
+
+
+def test_a_video_that_is_shorter_than_a_workflow_can_be_is_said_so() -> None:
+    flow = SHIPPED["motion_transfer_wan_animate"]
+    media = {role: f"reeldrop/x/{role} [temp]" for role in flow.roles}
+    short = replace(CLIP, frames=3, seconds=0.12)
+    bound = bind(flow, JobSettings(), 7, media, "reeldrop/x", DEFAULTS, {"reference": short, "image": PICTURE})
+    assert bound.settings["frames"] == 5
+    assert any("5 frames are the fewest of motion_transfer_wan_animate" in line for line in bound.adjusted)
