@@ -225,9 +225,11 @@ def test_a_cancelled_folder_is_taken_back_whole_by_retry(tmp_path: Path, engine_
         world.drop("image-to-video/cat.cancel", "")
         world.until_returned("rejected/image-to-video/cat.reason.txt")
         proxy.thaw()
+        assert world.app is not None
+        drop, store = world.status("image-to-video/cat")["drop"], world.app.store
+        world.until(lambda: (known := store.drop(drop)) is not None and known.returned_to is not None, "its return")
         # What somebody put beside it there comes along.
         (world.config.inbox_dir / "rejected/image-to-video/cat/mine.txt").write_text("why?")
-        assert world.app is not None
         world.app.retrial.retry("image-to-video/cat")
         status = world.until_state("image-to-video/cat", "done")
         assert (status["attempt"], inputs(status)) == (2, {"image": "deep/cat.jpg"})
