@@ -94,6 +94,7 @@ class Line:
         self.files = self.client
         self.hearing = Hearing()
         self.object_info = OBJECT_INFO
+        self.engine = "ComfyUI 0.3.64"
         self.client_id = number()
         self.extra_data: dict[str, Any] = {}
 

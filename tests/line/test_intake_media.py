@@ -27,8 +27,8 @@ def test_a_live_photo_is_one_drop_of_its_picture_and_both_halves_return(world: W
     ]  # fmt: skip
 
 
-def test_a_note_beside_a_photo_is_left_alone_where_the_task_takes_no_prompt(world: World):
-    with world:
+def test_a_note_beside_a_photo_is_left_alone_where_the_task_takes_no_prompt(tmp_path, engine_outside):
+    with World(tmp_path, engine_outside, tasks={"image-to-video": ["image_to_video_svd"]}) as world:
         world.drop("image-to-video/cat.txt", "taken in Rome")
         world.drop("image-to-video/cat.jpg", photo((64, 48)))
         world.until_state("image-to-video/cat", "queued", "running", "done")
