@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final
 
 from service.prompt_text import fold
@@ -30,6 +31,20 @@ _ _ _ _ خمس ست سبع ثمان تسع عشر _ _ _ _ _ _ _ _
 _ _ _ _ पाँच छह सात आठ नौ दस ग्यारह बारह तेरह चौदह पंद्रह सोलह सत्रह अठारह
 i ii iii iv v vi vii viii ix x xi xii xiii xiv xv xvi xvii xviii
 """
+#: Which birthday it is, from the first on; _ stands for one that has no single word here.
+_ORDINALS: Final = """
+first second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth thirteenth fourteenth fifteenth \
+sixteenth seventeenth
+ersten zweiten dritten vierten funften sechsten siebten achten neunten zehnten elften zwolften dreizehnten \
+vierzehnten funfzehnten sechzehnten siebzehnten
+premier deuxieme troisieme quatrieme cinquieme sixieme septieme huitieme neuvieme dixieme onzieme douzieme treizieme \
+quatorzieme quinzieme seizieme _
+primer segundo tercer cuarto quinto sexto septimo octavo noveno decimo undecimo duodecimo decimotercer decimocuarto \
+decimoquinto decimosexto decimoseptimo
+primo secondo terzo quarto quinto sesto settimo ottavo nono decimo undicesimo dodicesimo tredicesimo \
+quattordicesimo quindicesimo sedicesimo diciassettesimo
+"""
+_BIRTHDAYS: Final = "birthday birthdays geburtstag geburtstags cumpleanos compleanno aniversario verjaardag urodziny"
 #: Two words that make one number.
 _SUMS: Final = {"dix": 10, "on": 10, "diez_y": 10, "열": 10}
 #: What follows a number that is somebody's age.
@@ -69,8 +84,8 @@ class Ages:
     grown: bool
 
 
-def _known() -> dict[str, int]:
-    rows = (line.split() for line in _NUMBERS.split("\n") if line)
+def _known(numbers: str) -> dict[str, int]:
+    rows = (line.split() for line in numbers.split("\n") if line)
     return {fold(word): number for row in rows for number, word in enumerate(row, start=1) if word != "_"}
 
 
@@ -80,7 +95,8 @@ def _words(text: str) -> tuple[frozenset[str], tuple[str, ...]]:
     return frozenset(word for word in folded if word[-1] != "*"), tuple(word[:-1] for word in folded if word[-1] == "*")
 
 
-_VALUES: Final = _known()
+_VALUES: Final = _known(_NUMBERS)
+_NTH: Final = _known(_ORDINALS)
 _UNIT_WORDS, _UNIT_STEMS = _words(_UNITS)
 _BIRTH_WORDS, _ = _words(_BIRTH)
 _LOOK_WORDS, _ = _words(_LOOKS)
@@ -89,6 +105,7 @@ _NO_AGE_WORDS, _ = _words(_NO_AGE)
 _MEASURE_WORDS, _ = _words(_MEASURES)
 _TEENS, _ = _words(_ALONE)
 _BORN_WORDS, _ = _words(_BORN)
+_BIRTHDAY_WORDS, _ = _words(_BIRTHDAYS)
 _PARTS = re.compile(r"\d+|[^\W\d_](?:[^\W\d_]|[\u0900-\u0dff\u0e31-\u0e4e])*")
 _HAN = "〇一二三四五六七八九"
 _HAN_AGE = re.compile(rf"([{_HAN}零十两兩]{{1,4}}|\d{{1,3}})(?:歳|才|岁|歲|살|周岁)")
@@ -98,7 +115,7 @@ _BORN_LATELY = range(2007, 2100)
 def ages_in(tokens: Sequence[str], compact: str) -> Ages:
     """Return what folded words, and the same without blanks, say of ages."""
     parts = _merged([part for token in tokens for part in _PARTS.findall(token)])
-    found = [*_of_words(parts), *_of_han(compact)]
+    found = [*_of_words(parts), *_of_birthdays(parts), *_of_han(compact)]
     below = any(age < OF_AGE for age in found) or _is_below(parts) or _was_born_lately(parts)
     return Ages(below, _has_bare(parts), any(OF_AGE <= age <= _OLDEST for age in found))
 
@@ -147,6 +164,12 @@ def _of_words(parts: Sequence[str]) -> list[int]:
             decimal = at > 0 and parts[at - 1].isdigit() and part.isdigit()
             found.append(int(parts[at - 1]) if decimal and int(parts[at - 1]) < OF_AGE else value)
     return found
+
+
+def _of_birthdays(parts: Sequence[str]) -> list[int]:
+    """Return the ages of birthdays that are counted: her seventeenth, zum siebzehnten Geburtstag."""
+    following = pairwise(parts)
+    return [_NTH[part] for part, after in following if part in _NTH and after in _BIRTHDAY_WORDS]
 
 
 def _of_han(compact: str) -> list[int]:

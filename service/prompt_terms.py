@@ -14,7 +14,9 @@ from typing import Final
 IDIOMS: Final = """
     naked_mole_rat* naked_eye* naked_tree* naked_branch* naked_flame* naked_bulb* naked_light* naked_truth naked_ape
     naked_twig* naked_rock* naked_wire* naked_steel naked_sword* naked_blade* naked_barley naked_singularit*
-    naked_neck
+    naked_neck naked_oak_tree* naked_beech* naked_birch* naked_oaks shuttle_cock* shuttlecock* blue_footed_boob*
+    cocktail_called_sex_on_the_beach sex_on_the_beach_cocktail* nackte_gluhbirn* nackten_gluhbirn* nackte_wahrheit
+    nuages_nus mise_a_nu_du_beton mise_a_nu_de_la_facade montana_desnuda roca_desnuda nuda_pietra pietra_nuda
     naked_bike* naked_juice naked_chef naked_gun naked_cake* naked_cat* naked_lady_lil* naked_hull* naked_oat*
     nude_lip* nude_heel* nude_pump* nude_palette* nude_nail* nude_shade* nude_tone* nude_colo* nude_makeup
     nude_make_up
@@ -46,6 +48,7 @@ UNSPACED_IDIOMS: Final = """
 
 #: Nudity and sex, whatever else a text says.
 SEXUAL: Final = """
+    옷을_벗* 벗은_성인* braless bra_less
     lewd* woman_s_bare women_s_bare her_bare_chest without_a_stitch softcore topfree clothing_optional fkk a_poil
     벗은_여자* 벗은_남자* 야한* عريان عريانه चुदाई soyunan
     nude nudes nuded nudity nudist* nudism nudie* naked nakedness nekkid nekid nakie noods semi_nude seminude

@@ -103,3 +103,37 @@ def test_files_named_in_a_prompt_are_found():
     assert loras_in("a cat <lora:x/some Style:0.8> embedding:bad_hands, (embedding:other:1.2)") == (
         "x/some Style", "bad_hands", "other:1.2",
     )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "portrait at her seventeenth birthday party", "zu ihrem siebzehnten Geburtstag", "su decimoquinto cumpleaños",
+        "il suo sedicesimo compleanno", "son seizième anniversaire",
+    ],
+)  # fmt: skip
+def test_a_birthday_that_is_counted_in_words_is_an_age(text: str):
+    assert "minor" in categories(text, adult=True)
+    assert not categories(text, adult=False)
+
+
+@pytest.mark.parametrize("text", ["옷을 벗은 성인 여자", "a braless woman"])
+def test_undressing_is_met_in_its_forms(text: str):
+    assert categories(text, adult=False)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "A pair of blue-footed boobies dancing on a Galapagos rock", "Naked oak trees against a grey winter sky",
+        "A shuttle cock flying across a badminton court in slow motion",
+        "A cocktail called Sex on the Beach with an orange slice, bar counter",
+        "Die nackte Wahrheit: Zeitungsschlagzeilen rasen vorbei, Stop-Motion",
+        "Eine nackte Glühbirne hängt in einem leeren Keller",
+        "Les nuages nus au-dessus de la mer, poésie, lumière d'hiver",
+        "Mise à nu du béton, une façade en rénovation, accéléré", "La montaña desnuda bajo la luna, invierno",
+        "La nuda pietra di una cattedrale romanica, luce radente",
+    ],
+)  # fmt: skip
+def test_bare_things_birds_and_drinks_are_let_through(text: str):
+    assert not categories(text, adult=False)
