@@ -47,7 +47,7 @@ def folder_of(class_type: str, name: str) -> str | None:
 
 def looks_like_a_model(class_type: str, name: str, value: Any) -> bool:
     """Return whether this input's value names a model file, not just one of some words."""
-    if not isinstance(value, str):
+    if not isinstance(value, str) or not value:
         return False
     return folder_of(class_type, name) is not None or value.lower().endswith(_MODEL_ENDINGS)
 
