@@ -16,11 +16,14 @@ from tests.faults.proxy import Proxy
 from tests.line.test_control import server_queue
 from tests.line.test_servers_come_and_go import Server
 from tests.line.world import MANY_STEPS, SMALL, World
+from tests.workflows import SHIPPED
 
 CUP = f"prompt: a cup\n{SMALL}"
-LONG = f"prompt: a harbour\nseed: 1\nwidth: 512\nheight: 512\nframes: 16\nsteps: {MANY_STEPS}\n"
+LONG = "prompt: a harbour\nseed: 1\nwidth: 512\nheight: 512\nframes: 16\nsteps: 150\n"
 #: Never waited for: it has to outlast whatever a busy machine does beside it.
 ENDLESS = LONG.replace("512", "768").replace("frames: 16", "frames: 64")
+#: The same for a server that may be a true ComfyUI.
+ENDLESS_OUTSIDE = ENDLESS.replace("steps: 150", f"steps: {MANY_STEPS}")
 
 
 @pytest.fixture
@@ -34,7 +37,7 @@ def servers(tmp_path: Path) -> Iterator[tuple[Proxy, Proxy]]:
 
 def two(tmp_path: Path, servers: tuple[Proxy, Proxy], **more: object) -> World:
     backends = [{"name": name, "url": proxy.url, **more} for name, proxy in zip(("one", "two"), servers, strict=True)]
-    world = World(tmp_path / "world", servers[0].url, backends=backends)
+    world = World(tmp_path / "world", servers[0].url, backends=backends, workflows_dir=str(SHIPPED))
     # The marker classifier would find its colour in the noise of the first steps.
     world.classifier = OpenNsfw
     return world
@@ -170,7 +173,7 @@ def test_a_drained_backend_ends_what_it_renders_and_gives_back_what_it_has_queue
         world = World(tmp_path, proxy.url)
         world.classifier = OpenNsfw
         with world:
-            world.drop("text-to-video/long.yaml", ENDLESS)
+            world.drop("text-to-video/long.yaml", ENDLESS_OUTSIDE)
             until_rendering(world, "text-to-video/long")
             world.drop("text-to-video/next.yaml", CUP)
             world.until(lambda: len(server_queue(proxy.upstream)[1]) == 1, "one queued there")
@@ -190,7 +193,7 @@ def test_what_goes_first_takes_the_place_of_what_the_server_has_not_begun(tmp_pa
         world = World(tmp_path, proxy.url)
         world.classifier = OpenNsfw
         with world:
-            world.drop("text-to-video/long.yaml", ENDLESS)
+            world.drop("text-to-video/long.yaml", ENDLESS_OUTSIDE)
             until_rendering(world, "text-to-video/long")
             world.drop("text-to-video/later.yaml", CUP)
             world.until(lambda: len(server_queue(proxy.upstream)[1]) == 1, "one queued there")
