@@ -123,6 +123,7 @@ class App(Rooms):
     def _attend(self) -> None:
         """Do what somebody asks for now, whether or not the inbox can be read."""
         self.setbacks.show()
+        self.hours.tell()
         try:
             if self.restocking.look() + self.requests.answer_all(self.verbs) + self.control.look():
                 # What waits in the inbox may have been cancelled: its files go back at the next look.
@@ -153,7 +154,8 @@ class App(Rooms):
         if self._fallen:
             raise Fallen(f"{self._fallen[0]} has fallen; its traceback is in the log.")
         self.watch.supervise()
-        if (notices := self.watch.notices() | self.intake.notices() | self.restocking.notices()) != self._noticed:
+        notices = self.watch.notices() | self.intake.notices() | self.restocking.notices() | self.hours.notices()
+        if notices != self._noticed:
             for code, problem in notices.items():
                 self.store.set_notice(code, problem)
             self._noticed = notices
@@ -164,7 +166,7 @@ class App(Rooms):
         return (
             self.intake.settled
             and not (self.admission.held or self.retrial.pending)
-            and not self.store.can_go_on(self.control.paused_tasks)
+            and not self.store.can_go_on(self.resting_tasks())
             and not self.publishing.busy()
             and not self.sheets.busy()
             and not self.intake.is_following
@@ -184,7 +186,7 @@ class App(Rooms):
 
     def stuck(self) -> bool:
         """Return whether there are live jobs and only somebody else can make one go on."""
-        return self.intake.settled and self.store.is_stuck(self.control.paused_tasks)
+        return self.intake.settled and self.store.is_stuck(self.resting_tasks())
 
     def close(self) -> None:
         """Stop every thread and child; nothing is lost, for stopping is a crash that we chose."""

@@ -14,12 +14,11 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, WithJson
 from service.declaration import Declared, Slug, mistake
 from service.errors import Problem
 from service.key_types import Folder, Text, as_path
-from service.windows import window_of
+from service.window_keys import Windows
 
 #: The name of the embedded engine among the backends.
 EMBEDDED = "embedded"
 _URL = "Write for example url: http://127.0.0.1:8188"
-_WINDOW = 'Write for example windows: ["mon-fri 22:00-06:00", "sat,sun 00:00-24:00"].'
 _HEADER = "Write for example headers: {X-Api-Key: the key}."
 #: What the HTTP and WebSocket doors set themselves; another value would break what is sent.
 _OUR_HEADERS = frozenset({
@@ -43,18 +42,6 @@ def _check_url(url: str) -> str:
     if parts.username or parts.password or parts.query or parts.fragment:
         raise mistake("bad_value", "{field} can't hold a password, a query or a fragment.", _URL)
     return url.rstrip("/")
-
-
-def _check_window(text: str) -> str:
-    try:
-        window_of(text)
-    except ValueError as wrong:
-        raise mistake("bad_value", f"{{field}} holds {text!r}, which is no window: {wrong}", _WINDOW) from None
-    return text
-
-
-def _as_list(value: Any) -> Any:
-    return (value,) if isinstance(value, str) else value
 
 
 def _as_trust(value: Any) -> Any:
@@ -96,7 +83,6 @@ def _check_variable(name: str) -> str:
     return name
 
 
-Window = Annotated[str, AfterValidator(_check_window)]
 Secret = Annotated[SecretStr, AfterValidator(_check_secret), WithJsonSchema({"type": "string", "writeOnly": True})]
 
 
@@ -120,7 +106,7 @@ class Backend(Declared):
         description="Of two that are free, the heavier gets a job that both can run.",
         examples=[2.0],
     )
-    windows: Annotated[tuple[Window, ...], BeforeValidator(_as_list)] = Field(
+    windows: Windows = Field(
         (),
         description="When it takes jobs, in this machine's local time; always without any. What runs goes on.",
         examples=[["mon-fri 22:00-06:00", "sat,sun 00:00-24:00"]],

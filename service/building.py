@@ -9,6 +9,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from service.ending import Ending
 from service.examination import Examination
 from service.examiner import Classifier, Examiner, OpenNsfw
 from service.fleet import Berth, Fleet
+from service.hours import Hours
 from service.housekeeping import Housekeeping
 from service.inbox.claim import Claims
 from service.inbox.lease import Lease, take
@@ -36,9 +38,10 @@ from service.job import Hold, Job, Render, new_id
 from service.lane import Lane
 from service.mishaps import Mishaps
 from service.neighbours import Server
-from service.openings import Openings, drain
+from service.openings import Openings, drain, local_now
 from service.outbox import Outbox
 from service.patience import Habits
+from service.priorities import prioritise
 from service.publishing import Publishing
 from service.quarantine import Quarantine
 from service.register import Register
@@ -52,6 +55,7 @@ from service.sheets import Sheets
 from service.shrinking import Shrunk, shrunk
 from service.signing import signatures_of
 from service.store import Store
+from service.timetable import Timetable
 from service.timing import Timing
 
 
@@ -70,6 +74,8 @@ class Rooms:
         self._classifier = classifier
         self._fallen: list[str] = []
         self.lanes: list[Lane] = []
+        #: The time in this machine's zone.
+        self.now: Callable[[], datetime] = local_now
         #: Called with each job right after its change was saved and shown; must be quick.
         self.on_change: Callable[[Job], None] | None = None
 
@@ -111,7 +117,8 @@ class Rooms:
             cancelling=self._cancel_running,
             resumed=self._wake_lanes,
         )
-        self.openings = Openings(config.backends, self.store.backend_state)
+        self.openings = Openings(config.backends, self.store.backend_state, self.now)
+        self.hours = Hours(self._timetable(), self.register, self.library.tasks, self._wake_lanes)
         self.setbacks = Setbacks(self.register, self._unserved())
         self._build_lanes(servers)
         self._build_intake(work)
@@ -121,6 +128,7 @@ class Rooms:
         self.verbs: dict[str, Callable[[Request], str]] = {
             "cancel": lambda request: self.control.cancel(request.target, request.task),
             "retry": lambda request: self.retrial.retry(request.target, request.task),
+            "priority": self._prioritise,
             "quarantine release": lambda request: self.quarantine.carry_out(request, self.retrial.retry),
             "pause backend": lambda request: self._drain(request.target, draining=True),
             "resume backend": lambda request: self._drain(request.target, draining=False),
@@ -167,6 +175,14 @@ class Rooms:
         self._make_folders()
         self.intake.restock(self.library)
         self.setbacks.unserved = self._unserved()
+        self.hours.follow(self._timetable(), self.library.tasks)
+
+    def _timetable(self) -> Timetable:
+        return Timetable(self.config.windows, self.config.task_windows, self.now)
+
+    def resting_tasks(self) -> frozenset[str]:
+        """Return the task folders of which nothing is sent now: paused ("": all of them), or outside their windows."""
+        return self.control.paused_tasks | self.hours.closed_tasks
 
     def _unserved(self) -> dict[str, Hold]:
         needed = {name: flow.manifest.needs.tags for name, flow in self.library.workflows.items()}
@@ -200,7 +216,7 @@ class Rooms:
                 new_client_id=lambda: uuid.uuid4().hex,
                 fallen=self._fallen.append,
                 timing=self.timing,
-                paused=lambda: self.control.paused_tasks,
+                paused=self.resting_tasks,
                 habits=self._habits(name, settings.get(name)),
             )
             for name, server in servers.items()
@@ -275,6 +291,11 @@ class Rooms:
 
     def _drain(self, name: str, *, draining: bool) -> str:
         said = drain(self.store, [lane.name for lane in self.lanes], name, draining=draining)
+        self._wake_lanes()
+        return said
+
+    def _prioritise(self, request: Request) -> str:
+        said = prioritise(self.store, request.target, request.task, request.more.get("priority", ""))
         self._wake_lanes()
         return said
 

@@ -183,7 +183,7 @@ def _key(name: str, info: FieldInfo, indent: str = "") -> str:
         lines.append(f"{indent}{name}:")
         fields = type(value).model_fields.items()
         lines += [_key(each, field, indent + "  ").rstrip("\n") for each, field in fields]
-    elif isinstance(value, dict):
+    elif isinstance(value, dict) and value:
         lines.append(f"{indent}{name}:")
         lines += [f"{indent}  {key}: {written(each)}" for key, each in value.items()]
     elif value is None:
@@ -191,8 +191,9 @@ def _key(name: str, info: FieldInfo, indent: str = "") -> str:
         lines.append(f"# For example: {name}: {written((info.examples or [''])[0])}")
         lines += _entry_keys(Signing, "")
     else:
+        if value in ((), {}) and info.examples:
+            lines.append(f"{indent}# For example: {name}: {written(info.examples[0])}")
         if name == "backends":
-            lines.append(f"{indent}# For example: {name}: {written(info.examples[0]) if info.examples else ''}")
             lines += _entry_keys(Backend, indent)
         lines.append(f"{indent}{name}: {written(_plain(value))}")
     return "\n".join(lines) + "\n"

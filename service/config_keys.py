@@ -17,6 +17,7 @@ from service.manifest import RESERVED_FOLDERS
 from service.media import encodings
 from service.model_hosts import USUAL_HOSTS, check_host
 from service.signing_keys import MaySign
+from service.window_keys import ForEverything, OfTasks
 
 #: The task folders that are always there; those without a workflow say so to who drops something.
 TASKS: Mapping[str, tuple[str, ...]] = {
@@ -212,6 +213,8 @@ class Config(Declared):
         description="auto: the embedded engine (it needs no GPU) if no backend is set; embedded: always; off: never.",
         examples=["auto"],
     )
+    windows: ForEverything = ()
+    task_windows: OfTasks = Field({})
     max_cells: int = Field(
         1000,
         ge=1,
@@ -300,6 +303,7 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
     "Folders": ("inbox_dir", "state_dir", "workflows_dir", "models_dir", "model_hosts", "media_roots"),
     "Watching the inbox": ("watch",),
     "Rendering": ("backends", "engine", "max_cells", "tasks"),
+    "Time windows": ("windows", "task_windows"),
 }
 
 FOLDERS = ("inbox_dir", "output_dir", "state_dir", "temp_dir", "workflows_dir", "models_dir")

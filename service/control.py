@@ -7,15 +7,15 @@ import os
 import time
 from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
-from difflib import get_close_matches
 from pathlib import Path
 
 from service.disk import Disk
 from service.drops import control_of, name_of
 from service.ending import Ending
-from service.errors import Problem, Rejected, cancelled_problem, error_of
+from service.errors import cancelled_problem, error_of
 from service.job import Hold, State
-from service.naming import clean_folder, fold
+from service.meant import meant_by
+from service.naming import clean_folder
 from service.register import SHARED_HOLD_FILES, Register
 from service.store import ForbiddenMove, utc_now
 
@@ -133,35 +133,11 @@ class Control:
 
         Raises Rejected where nothing live goes by it, or several drops do (then their ids are named).
         """
-        found = self._live_by(target, task)
-        drops = {row["drop"] for row in found}
-        if len(drops) > 1:
-            title = f"{len(drops)} drops that are under way go by the name {target}."
-            choices = "; ".join(sorted({f"{row['drop']} ({_path(row)}, {row['state']})" for row in found}))
-            raise Rejected(Problem("several_match", title, f"Name one of them by its id: {choices}."))
+        found = meant_by(target, task, self._store.live_names())
         self._cancel([row["id"] for row in found])
         return " ".join(self._told(row["id"]) for row in found[:20]) + (
             f" And {len(found) - 20} more." if len(found) > 20 else ""
         )
-
-    def _live_by(self, target: str, task: str | None) -> list[dict[str, str]]:
-        live = [row for row in self._store.live_names() if task in (None, row["task"])]
-        wanted, dropped = fold(target), fold(name_of(target))
-        # The first of these that fits anything is meant: ids are unique, names of results nearly so.
-        tiers: tuple[Callable[[dict[str, str]], bool], ...] = (
-            lambda row: wanted in (row["id"], row["drop"], row["batch"]),
-            lambda row: wanted in map(fold, (_path(row), row["name"], row["batch_name"], _batch_path(row))),
-            lambda row: wanted == fold(row["drop_name"]),
-            lambda row: dropped in (fold(row["name"]), fold(row["drop_name"])),
-        )
-        for fits in tiers:
-            if found := [row for row in live if fits(row)]:
-                return found
-        names = sorted({each for row in live for each in (row["name"], row["drop_name"], _path(row))})
-        near = get_close_matches(target, names, n=3)
-        where = f" in {task}" if task else ""
-        fix = f"Did you mean {' or '.join(near)}?" if near else "`reeldrop status` lists what is there."
-        raise Rejected(Problem("not_found", f"No job that is under way{where} goes by {target}.", fix))
 
     def _told(self, job_id: str) -> str:
         job = self._store.get(job_id)
@@ -246,11 +222,3 @@ def _name_of(filename: str) -> str | None:
     """Return the NAME of a NAME.cancel; None for any other file."""
     order = control_of(f"outbox/{filename}")
     return order.name if order is not None and order.kind == "cancel" else None
-
-
-def _path(row: dict[str, str]) -> str:
-    return "/".join(part for part in (row["task"], row["grouping"], row["name"]) if part)
-
-
-def _batch_path(row: dict[str, str]) -> str:
-    return _path({**row, "name": row["batch_name"]}) if row["batch_name"] else ""

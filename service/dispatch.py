@@ -146,7 +146,7 @@ class Dispatch:
         turn = self._next() if self._waiting_there() else None
         if turn is not None:
             # What came up meanwhile goes before what the server has not begun.
-            self._take_back(lambda pursuit: pursuit.job.priority < turn.priority)
+            self._take_back(lambda pursuit: self._priority(pursuit) < turn.priority)
 
     def send_lost(self, connection: Connection) -> None:
         """Send again what the server has lost, and what could not be sent."""
@@ -175,6 +175,11 @@ class Dispatch:
             if pursuit.was_taken and pursuit.why is None and unwanted(pursuit):
                 pursuit.ask_back(Why.RETURNED)
                 self._at.look_now()
+
+    def _priority(self, pursuit: Pursuit) -> int:
+        """Return the priority of a job as it is now: somebody may have changed it since it was sent."""
+        job = self._store.get(pursuit.job.id)
+        return job.priority if job else pursuit.job.priority
 
     def _next(self) -> Turn | None:
         """Return the job that this backend is to have next, and note the jobs to which it is preferred."""

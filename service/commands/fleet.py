@@ -14,6 +14,7 @@ from service.job import Job
 from service.openings import OUTSIDE_WINDOW, Openings, local_now
 from service.schedule import Bay, Turn
 from service.store import Store
+from service.timetable import Timetable
 from service.timing import Timing
 
 
@@ -53,6 +54,10 @@ class FleetReport:
     def _name(self, job_id: str) -> str:
         job = self._store.get(job_id)
         return f"{job.folder}/{job.name}" if job else job_id
+
+    def closed_tasks(self, tasks: Collection[str]) -> dict[str, datetime]:
+        """Return the task folders that are outside their windows, each with when it opens."""
+        return Timetable(self._config.windows, self._config.task_windows, local_now).closed(tasks)
 
     # what comes ------------------------------------------------------------------------------------------------------
 

@@ -74,14 +74,23 @@ def ask_daemon(
     click.echo(json.dumps({"said": said}, ensure_ascii=False) if as_json else said)
 
 
-def ask_or_act(config: Config, verb: str, target: str, act: Callable[[Store], str], *, as_json: bool = False) -> None:
+def ask_or_act(
+    config: Config,
+    verb: str,
+    target: str,
+    act: Callable[[Store], str],
+    *,
+    task: str | None = None,
+    more: Mapping[str, str] | None = None,
+    as_json: bool = False,
+) -> None:
     """Ask the running daemon for something that its database alone decides; where none runs, do it ourselves.
 
     Raises Unavailable where the daemon doesn't answer, or works elsewhere.
     """
     database = config.state_dir / "reeldrop.db"
     if is_locked(config.state_dir / "lock") or holder(config.inbox_dir) or not database.exists():
-        ask_daemon(config, verb, target, as_json=as_json)
+        ask_daemon(config, verb, target, task, as_json=as_json, more=more)
         return
     store = Store(database)
     try:

@@ -7,6 +7,7 @@ import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import closing
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +63,7 @@ def report_of(config: Config, limit: int) -> dict[str, Any]:
         "watching": {"mode": mode.name, "reason": mode.reason, "rescan_seconds": config.watch.rescan_seconds},
         "notices": [],
         "paused": paused_in(config.inbox_dir, tasks),
+        "outside_window": {},
         "backends": [],
         "held": [],
         "counts": {},
@@ -93,7 +95,9 @@ def _fill(report: dict[str, Any], config: Config, store: Store, limit: int) -> N
     for cohort in store.held_groups():
         title, fix = held_words(cohort)
         report["held"].append({"kind": cohort.kind, "name": cohort.name, "title": title, "fix": fix})
-    forecasts = fleet.forecasts(report["paused"])
+    closed = fleet.closed_tasks(store.queued_tasks())
+    report["outside_window"] = {task: opening.isoformat() for task, opening in closed.items()}
+    forecasts = fleet.forecasts([*report["paused"], *closed])
 
     def shown(job: Job) -> dict[str, Any]:
         coming = forecasts.get(job.id)
@@ -137,6 +141,8 @@ def lines_of(report: dict[str, Any]) -> Iterator[str]:
         yield f"trouble since {notice['since']}: {notice['title']} {notice['fix']}"
     for task in report["paused"]:
         yield f"paused: {task or 'everything'} (`reeldrop resume{' ' + task if task else ''}` ends it)"
+    for task, opening in report["outside_window"].items():
+        yield f"outside its time window: {task}, until {datetime.fromisoformat(opening):%Y-%m-%d %H:%M}"
     yield from lines_of_backends(report["backends"])
     for held in report["held"]:
         yield f"held: {held['title']} {held['fix']}"

@@ -15,7 +15,7 @@ from service.store.turns import QUEUED, TURN, Turns, turn_of
 
 _LIVE = "state IN ('waiting', 'queued', 'running')"
 #: Holds that say what keeps this very job; what keeps all of them must not be said over that.
-_OF_ITS_OWN = "('paused', 'same_failures', 'tags_missing')"
+_OF_ITS_OWN = "('paused', 'same_failures', 'tags_missing', 'task_outside_window')"
 
 
 class Queue(Jobs, Turns):
@@ -116,11 +116,28 @@ class Queue(Jobs, Turns):
                         ORDER BY priority DESC, number LIMIT ?"""
         return [row["id"] for row in self._rows(statement, (task, limit)) if row["code"] != code]
 
+    def queued_unheld(self, task: str, limit: int) -> list[str]:
+        """Return those of a task's next `limit` queued jobs that nothing of their own keeps."""
+        statement = f"""SELECT id, json_extract(hold, '$.code') IN {_OF_ITS_OWN} AS own FROM jobs
+                        WHERE {QUEUED} AND task = ? ORDER BY priority DESC, number LIMIT ?"""
+        return [row["id"] for row in self._rows(statement, (task, limit)) if not row["own"]]
+
     def held_for(self, code: str) -> list[tuple[str, str]]:
         """Return id and task of each queued job that is on hold for this."""
         statement = f"""SELECT id, task FROM jobs WHERE {QUEUED} AND hold IS NOT NULL
                         AND json_extract(hold, '$.code') = ?"""
         return [(row["id"], row["task"]) for row in self._rows(statement, (code,))]
+
+    def prioritise(self, job_ids: Sequence[str], priority: int) -> int:
+        """Give jobs another priority and return how many had another one before."""
+        changed = 0
+        with self.transaction():
+            for job_id in job_ids:
+                statement = "UPDATE jobs SET priority = ? WHERE id = ? AND priority != ?"
+                if self._connection.execute(statement, (priority, job_id, priority)).rowcount:
+                    self.log("priority", job=job_id, detail=str(priority))
+                    changed += 1
+        return changed
 
     def asked_to_cancel(self, job_id: str) -> bool:
         """Return whether somebody asked to cancel a job."""

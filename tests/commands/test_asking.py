@@ -189,3 +189,21 @@ def test_once_ends_at_once_when_all_that_is_left_is_paused(world: World):
     world.until(app.finished, "the end")
     app.control.note_pauses([])
     world.until(lambda: not app.finished(), "more to do")
+
+
+@pytest.mark.parametrize("running", [True, False])
+def test_a_priority_is_changed_with_and_without_a_daemon(world: World, running: bool):
+    with world:
+        queue_up(world, "text-to-video/cup", "text-to-video/mug")
+        world.drop("text-to-video/several.yaml", f"count: 3\n{CUP}")
+        world.until_state("text-to-video/several", "queued")
+        if not running:
+            world.stop()
+        assert call(world, "priority", "mug", "high").output == "text-to-video/mug: priority 50.\n"
+        told = call(world, "priority", "several", "-20", "--task", "text-to-video", "--json")
+        assert json.loads(told.output) == {"said": "3 jobs of several: priority -20."}
+        wrong = call(world, "priority", "mug", "highest", "--json")
+        assert wrong.exit_code == 1
+        assert "low, normal, high" in json.loads(wrong.output)["problems"][0]["title"]
+        names = [line.split()[0] for line in call(world, "status").output.splitlines() if "number 1 in" in line]
+        assert len(names) == 1

@@ -13,7 +13,8 @@ import pytest
 from service.comfy.embedded import EmbeddedEngine
 from service.job import State
 from service.openings import local_now
-from tests.line.world import ROOT, SMALL, World
+from service.requests import Request
+from tests.line.world import ROOT, SMALL, World, photo
 from tests.workflows import SHIPPED
 
 PROMPT = f"prompt: a harbour\n{SMALL}"
@@ -121,3 +122,32 @@ def test_a_workflow_with_tags_runs_where_they_are_and_waits_where_nobody_has_the
     large = {"name": "large", "url": engines[1], "tags": ["large-memory", "fast"]}
     with fleet(tmp_path, small, large, workflows_dir=str(flows)) as world:
         assert world.until_state("text-to-video/cup", "done")["backend"] == "large"
+
+
+def test_outside_the_windows_of_its_task_a_job_stays_with_us_and_others_run(tmp_path: Path, engines: list[str]):
+    closed = {"windows": "00:00-24:00", "task_windows": {"image-to-video": [a_window_that_is_closed()]}}
+    gpu = {"name": "gpu", "url": engines[0]}
+    with fleet(tmp_path, gpu, **closed) as world:
+        world.drop("image-to-video/cat.jpg", photo())
+        assert "image-to-video" in world.until_hold("image-to-video/cat", "task_outside_window")["title"]
+        world.drop("text-to-video/cup.yaml", PROMPT)
+        world.until_state("text-to-video/cup", "done")
+        assert world.status("image-to-video/cat")["state"] == "queued"
+        # Whoever runs `once` outside the window isn't kept waiting for it.
+        world.until(world.app.finished, "nothing more can go on")
+    with fleet(tmp_path, gpu) as world:
+        world.until(lambda: world.status("image-to-video/cat")["state"] in ("running", "done"), "it goes on")
+
+
+def test_a_priority_that_is_changed_takes_back_what_is_only_queued_there(tmp_path: Path, engines: list[str]):
+    with fleet(tmp_path, {"name": "gpu", "url": engines[0]}) as world:
+        world.app._drain("gpu", draining=True)
+        long = PROMPT.replace("steps: 1", "steps: 150")
+        for seed, name in enumerate(("first", "second", "third"), start=1):
+            world.drop(f"text-to-video/{name}.yaml", long.replace("seed: 1", f"seed: {seed}"))
+            world.until_hold(f"text-to-video/{name}", "draining")
+        world.app._drain("gpu", draining=False)
+        world.until_state("text-to-video/second", "running")
+        world.app._prioritise(Request("1", "priority", "third", None, {"priority": "high"}))
+        world.until_state("text-to-video/third", "running")
+        assert world.status("text-to-video/second")["state"] == "queued"
