@@ -64,6 +64,10 @@ def fresh_id() -> str:
     return new_id(time.time_ns() // 1_000_000, secrets.randbits(74))
 
 
+def _new_prompt_id() -> str:
+    return str(uuid.uuid4())
+
+
 class Rooms:
     """The rooms of one daemon over one inbox; `open` builds them."""
 
@@ -154,6 +158,7 @@ class Rooms:
             media_roots=tuple(map(Path, config.media_roots)),
             timing=self.timing,
             signatures=self._signatures,
+            new_prompt_id=_new_prompt_id,
         )
 
     def _build_sheets(self) -> None:
@@ -200,7 +205,7 @@ class Rooms:
             self.ending,
             self.fleet,
             shrink=self._shrink,
-            new_prompt_id=lambda: str(uuid.uuid4()),
+            new_prompt_id=_new_prompt_id,
             moved=self._wake_lanes,
         )
         self.lanes = [
@@ -263,7 +268,7 @@ class Rooms:
             host=socket.gethostname(),
             queued=self._wake_lanes,
             new_id=fresh_id,
-            new_prompt_id=lambda: str(uuid.uuid4()),
+            new_prompt_id=_new_prompt_id,
             draw_seed=lambda: secrets.randbelow(1 << 53),
         )
         self.retrial = Retrial(
@@ -273,7 +278,7 @@ class Rooms:
             examination,
             self._admitting.submit,
             queued=self._wake_lanes,
-            new_prompt_id=lambda: str(uuid.uuid4()),
+            new_prompt_id=_new_prompt_id,
         )
         self.intake = Intake(
             self.config.inbox_dir,

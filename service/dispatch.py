@@ -8,6 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from service import parts
 from service.comfy.folders import models_of
 from service.comfy.protocol import Run
 from service.connection import Connection, Ear
@@ -228,7 +229,9 @@ class Dispatch:
             return
         render = self.planned(job)
         models = models_of(render.graph)
-        known = {"backend": self.name, "engine": connection.engine, "models": models}
+        known: dict[str, Any] = {"backend": self.name, "engine": connection.engine, "models": models}
+        if parts.is_going_on(render):
+            known["started_at"] = job.started_at
         # Saved before anything is sent: after a crash the prompt is looked for under this id.
         with suppress(ForbiddenMove):  # another lane was faster, or somebody cancelled it just now
             job = self._register.move(job.id, State.RUNNING, stage="sending", **known)

@@ -167,6 +167,7 @@ def _render(bound: BoundCell, identity: dict[str, str]) -> Render:
         dict(made.weights),
         uploads,
         made.interpolation,
+        made.parts,
     )
 
 

@@ -173,6 +173,28 @@ class Job:
 
 
 @dataclass(frozen=True)
+class Span:
+    """The frames of a video that one prompt works on: how many before them are passed over, and how many they are."""
+
+    skip: int
+    frames: int
+
+
+@dataclass(frozen=True)
+class Parts:
+    """A render in several prompts: the frames of each, where a graph says them, and what is made of them so far."""
+
+    spans: tuple[Span, ...]
+    #: The inputs, as (node, input), that say how many frames are passed over, and how many are taken.
+    skip: tuple[tuple[str, str], ...]
+    take: tuple[tuple[str, str], ...]
+    #: The role of the video whose sound the result has; None where it has none.
+    sound: str | None = None
+    #: The name and SHA-256 of the file of each part that lies in the drop's work folder, in their order.
+    made: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True)
 class Render:
     """What a backend is to run for one job; saved before anything is sent, so that a crash repeats the same."""
 
@@ -187,6 +209,8 @@ class Render:
     uploads: list[dict[str, str]]
     #: How many times more frames a second are made of the result than the server gives.
     interpolation: int = 1
+    #: Where it is too long for one prompt; the graph is that of the part that comes next.
+    parts: Parts | None = None
 
 
 @dataclass(frozen=True)

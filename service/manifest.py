@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field
@@ -10,6 +9,7 @@ from pydantic import AfterValidator, Field
 from service.declaration import Declared, Slug, json_plain, mistake
 from service.errors import Rejected
 from service.manifest_keys import (
+    Chunks,
     Length,
     MediaRoles,
     OptionalNode,
@@ -27,11 +27,6 @@ from service.strict_yaml import read as read_yaml
 from service.typed_yaml import read
 
 RESERVED_FOLDERS = frozenset({"done", "rejected", "media", "scheduled", "gallery"})
-
-#: Parts of the format that later versions will know; until then they are refused by name.
-UNBUILT: Mapping[str, str] = {
-    "chunks": "Leave it out and give frames a maximum.",
-}
 
 
 def _check_task(task: str) -> str:
@@ -55,6 +50,11 @@ class Manifest(Declared):
     sizes: Sizes | None = Field(None, description="Sizes that follow the picture's shape.")
     length: Length | None = Field(
         None, description="The video that frames can't outlast, and whose length a job gets that sets none."
+    )
+    chunks: Chunks | None = Field(
+        None,
+        description="How a long video is rendered in parts, where no frame depends on another.",
+        examples=[{"frames": 300, "skip": {"node": "1", "input": "skip_first_frames"}}],
     )
     optional_nodes: tuple[OptionalNode, ...] = Field((), description="Nodes left out at strength 0.")
     switches: dict[Slug, Switch] = Field(
@@ -98,7 +98,7 @@ def parse(data: bytes) -> Manifest:
 def read_manifest(data: bytes) -> tuple[Manifest, Document]:
     """Read a manifest and keep the document, so that what is checked later has its place too."""
     document = read_yaml(data)
-    manifest, problems = read(Manifest, document, UNBUILT)
+    manifest, problems = read(Manifest, document, {})
     if manifest is None:
         raise Rejected(*problems)
     return manifest, document

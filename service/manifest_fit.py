@@ -28,6 +28,10 @@ class Fit:
             for field, parameter in manifest.parameters.declared().items()
         }
 
+    def skip(self, manifest: Manifest) -> tuple[str, str] | None:
+        """Return the input that says how many frames are passed over, where a long video is rendered in parts."""
+        return self._target(manifest.chunks.skip, ("chunks", "skip")) if manifest.chunks is not None else None
+
     def _target(self, target: Target, location: tuple[str, ...]) -> tuple[str, str]:
         node = target.node if target.node is not None else self._titled(str(target.title), location)
         if node is not None:
@@ -55,6 +59,7 @@ class Fit:
             self._say("sizes follows a role that media doesn't have.", ("sizes", "follow"))
         self._followed(manifest)
         self._lasting(manifest)
+        self._parted(manifest)
         self._chained(manifest)
         names = manifest.parameters.declared()
         for position, model in enumerate(manifest.needs.models):
@@ -111,6 +116,13 @@ class Fit:
             self._say("length follows a role that media doesn't have as a video.", ("length", "follow"))
         if manifest.parameters.frames is None:
             self._say("length needs a parameter frames to set.", ("length",), "Add frames to parameters.")
+
+    def _parted(self, manifest: Manifest) -> None:
+        if manifest.chunks is None:
+            return
+        if manifest.length is None or manifest.output.follow != manifest.length.follow:
+            fix = "Write length and output with follow and that role."
+            self._say("chunks needs a video whose length and sound the result has.", ("chunks",), fix)
 
     def _optional(self, node: str, strength: str, passes: Sequence[str], location: tuple[int | str, ...]) -> None:
         self._plain_input(node, strength, location)

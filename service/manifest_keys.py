@@ -199,6 +199,19 @@ class Length(Declared):
     follow: Literal["target", "reference"] = Field(description="The video's role.", examples=["reference"])
 
 
+class Chunks(Declared):
+    """A video that is too long for a server's memory is rendered in parts of so many frames, and joined.
+
+    Only for graphs in which no frame knows of another: anything else would show where it was cut.
+    """
+
+    frames: int = Field(ge=2, le=100_000, description="The most frames of one part.", examples=[300])
+    skip: Target = Field(
+        description="The input that says how many frames are passed over.",
+        examples=[{"node": "1", "input": "skip_first_frames"}],
+    )
+
+
 class Output(Declared):
     """The node whose file is the result."""
 

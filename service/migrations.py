@@ -151,6 +151,12 @@ def quarantine(database: Database) -> None:
     database.execute("CREATE INDEX jobs_adult ON jobs (workflow) WHERE workflow = 'text_to_video_nsfw'")
 
 
+@MIGRATIONS()
+def renders_in_parts(database: Database) -> None:
+    """Remember of a render that is too long for one prompt which of its parts are made."""
+    database.execute("ALTER TABLE renders ADD COLUMN parts TEXT")
+
+
 def folded(task: str, grouping: str, name: str) -> str:
     """Return what two outbox names share when they clash, folders and all."""
     return fold("/".join(part for part in (task, grouping, name) if part))

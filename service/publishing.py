@@ -5,10 +5,13 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from service import parts
+from service.backlog import Backlog
 from service.comfy.client import Client
 from service.comfy.fetch import Files
 from service.comfy.protocol import OutputFile
@@ -30,8 +33,6 @@ from service.store import ForbiddenMove, utc_now
 from service.timing import Timing
 
 LOG = logging.getLogger(__name__)
-#: What is held is tried again after these, the last one over and over.
-_BACKOFF_S = (1.0, 2.0, 5.0, 10.0, 20.0, 30.0)
 #: Nobody answers there any more: the lane finds out what has become of the server, and of the prompt.
 _AWAY = frozenset({"refused", "unreachable", "timeout"})
 #: A server that refuses connections has so long to start again: what it has rendered lies in its output folder still.
@@ -75,6 +76,7 @@ class Publishing:
         media_roots: Sequence[Path] = (),
         timing: Timing | None = None,
         signatures: Signatures | None = None,
+        new_prompt_id: Callable[[], str],
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._register = register
@@ -84,6 +86,7 @@ class Publishing:
         self._released = released
         self._timing = timing
         self._monotonic = monotonic
+        self._new_prompt_id = new_prompt_id
         self._stopping = threading.Event()
         self._results = Results(
             register,
@@ -99,14 +102,12 @@ class Publishing:
             signatures=signatures,
         )
         self._lock = threading.Lock()
-        self._busy: set[str] = set()
+        #: Of each job how many of its prompts are being published: the next part may come while one is put away.
+        self._busy: Counter[str] = Counter()
         #: What cuts off the work for one job, by its id; all of them are set when everything stops.
         self._stops: dict[str, threading.Event] = {}
-        #: What waits for space, rights, a screen or a share, by job: when it is tried again, and what it is.
-        self._held: dict[str, tuple[float, _Finished]] = {}
-        self._tries: dict[str, int] = {}
-        #: Since when the server of a finished prompt refuses connections, by job.
-        self._refused_since_s: dict[str, float] = {}
+        #: What waits for space, rights, a screen or a share, by job.
+        self._backlog = Backlog[_Finished]()
         #: For so long a server that refuses may start again before a finished job goes back to its lane.
         self.refused_patience_s = _REFUSED_PATIENCE_S
         self._own_engine = engine_output is not None
@@ -126,9 +127,8 @@ class Publishing:
         with self._lock:
             if job_id in self._stops:
                 self._stops[job_id].set()
-            held = self._held.pop(job_id, None)
-        if held is not None:
-            self._pool.submit(self._finish, held[1])
+        if (held := self._backlog.take(job_id)) is not None:
+            self._pool.submit(self._finish, held)
 
     def _stop_of(self, job: Job) -> threading.Event:
         with self._lock:
@@ -178,23 +178,18 @@ class Publishing:
         `files` brings results over in the client's place.
         """
         with self._lock:
-            self._busy.add(job.id)
+            self._busy[job.id] += 1
         self._pool.submit(self._finish, _Finished(job, render, outputs, client, files or client, self._monotonic()))
 
     def retry_held(self) -> None:
         """Try again what could not be published for want of space, rights, a screen or a share, where it is time."""
-        now = self._monotonic()
-        with self._lock:
-            due = [job_id for job_id, (due_s, _) in self._held.items() if due_s <= now]
-            held = [self._held.pop(job_id)[1] for job_id in due]
-        for finished in held:
+        for finished in self._backlog.due(self._monotonic()):
             self._pool.submit(self._finish, finished)
 
     def retry_due_s(self) -> float | None:
         """Return in how many seconds `retry_held` has something to do, or None where nothing is held."""
-        with self._lock:
-            due = min((due_s for due_s, _ in self._held.values()), default=None)
-        return None if due is None else max(0.0, due - self._monotonic())
+        due_s = self._backlog.due_s()
+        return None if due_s is None else max(0.0, due_s - self._monotonic())
 
     def preview(self, job: Job, data: bytes) -> None:
         """Screen and show a preview beside the lane, at most two a second; what comes in between is dropped."""
@@ -205,7 +200,7 @@ class Publishing:
         try:
             self._publish(finished)
         except Failed as failed:
-            if failed.problem.code == "result_missing" and job.id in self._refused_since_s:
+            if failed.problem.code == "result_missing" and self._backlog.is_refused(job.id):
                 # It came back without its files, so without its history too.
                 self._release(job.id)
                 return
@@ -224,11 +219,7 @@ class Publishing:
         except Exception:  # a fault of ours fails the job, never the daemon
             LOG.exception("%s: a fault in Reeldrop while publishing it", job.name)
             self._end(finished, State.FAILED, internal_problem("publishing it"))
-        with self._lock:
-            self._stops.pop(job.id, None)
-            self._busy.discard(job.id)
-            self._tries.pop(job.id, None)
-            self._refused_since_s.pop(job.id, None)
+        self._put_away(job.id)
         self._previews.forget(job.id)
 
     def _keep(self, finished: _Finished, away: Unavailable) -> None:
@@ -245,26 +236,26 @@ class Publishing:
         if away.code in _AWAY and not self._is_patient(finished, away):
             self._release(job_id)
             return
-        with self._lock:
-            tries = self._tries[job_id] = self._tries.get(job_id, 0) + 1
-            wait_s = _BACKOFF_S[min(tries, len(_BACKOFF_S)) - 1]
-            self._held[job_id] = (self._monotonic() + wait_s, finished)
+        self._backlog.hold(job_id, finished, self._monotonic())
 
     def _is_patient(self, finished: _Finished, away: Unavailable) -> bool:
         """Tell whether a server that refuses is given time: it may start again, with its output folder as it was."""
         if not away.refused or self._own_engine:
             return False
-        with self._lock:
-            since_s = self._refused_since_s.setdefault(finished.job.id, self._monotonic())
-        return self._monotonic() - since_s < self.refused_patience_s
+        return self._backlog.refused_for_s(finished.job.id, self._monotonic()) < self.refused_patience_s
 
     def _release(self, job_id: str) -> None:
         """Give a job back to its lane, which looks for the prompt again and renders it anew where it is lost."""
-        with self._lock:
-            self._busy.discard(job_id)
-            self._refused_since_s.pop(job_id, None)
-            self._tries.pop(job_id, None)
+        self._put_away(job_id)
         self._released()
+
+    def _put_away(self, job_id: str) -> None:
+        self._backlog.forget(job_id)
+        with self._lock:
+            self._busy[job_id] -= 1
+            if not self._busy[job_id]:
+                del self._busy[job_id]
+                self._stops.pop(job_id, None)
 
     def _end(self, finished: _Finished, state: State, problem: Problem) -> None:
         job = finished.job
@@ -275,6 +266,15 @@ class Publishing:
             LOG.info("%s: %s; left as it is", job.name, moved)
         self._leave(finished)
 
+    def _go_on(self, finished: _Finished, job: Job, kept: tuple[str, str]) -> None:
+        """Queue a job for its next part; what is made of it is noted first, and nothing of it is rendered again."""
+        render = parts.after(finished.render, *kept, self._new_prompt_id())
+        self._register.store.plan(render)
+        self._leave(finished)
+        done = {"progress": parts.overall(render, 0.0), "stage": parts.told(render, "queued")}
+        self._register.move(job.id, State.QUEUED, queued_at=job.queued_at, eta_seconds=None, **done)
+        self._released()
+
     def _leave(self, finished: _Finished) -> None:
         job = finished.job
         over = self._register.is_over(job.drop)
@@ -284,6 +284,9 @@ class Publishing:
         job, render = finished.job, finished.render
         job = self._register.store.get(job.id) or job
         published = self._results.published(job)
+        if published is None and not parts.is_last(render):
+            self._go_on(finished, job, self._results.keep_part(job, render, finished.outputs, finished.files))
+            return
         if published is None:
             job, published, facts, warnings = self._results.make(job, render, finished.outputs, finished.files)
         else:
@@ -298,5 +301,5 @@ class Publishing:
         self._quarantine.forget(job.id)
         self._ending.end(job.id, State.DONE, outputs=[output], warnings=warnings, progress=1.0, stage="done", hold=None)
         self._leave(finished)
-        if self._timing is not None and job.id not in self._tries:
+        if self._timing is not None and not self._backlog.was_held(job.id):
             self._timing.record_after(job, render, self._monotonic() - finished.since_s)

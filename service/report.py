@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from service import durations
+from service import durations, parts
 from service.comfy.protocol import Event, NodeBegan, NodeEnded, Preview, Progress, Started
 from service.connection import PREVIEW_ENGINE
 from service.job import Hold, Job
@@ -43,7 +43,8 @@ class Report:
         self._shown_eta: int | None = None
         #: How long each node took that was heard from its beginning to its end.
         self.stopwatch = durations.Stopwatch()
-        render = register.store.render(job.id) if timing is not None else None
+        self._render = register.store.render(job.id)
+        render = self._render if timing is not None else None
         self._plan = timing.plan(job, render) if timing is not None and render is not None else None
         #: The newest fraction of the render, and since when it is that.
         self._done, self._done_s = 0.0, self._began_s
@@ -71,12 +72,13 @@ class Report:
     def _stage(self, event: Progress) -> str:
         # Nobody who reads it has a ComfyUI where our own engine draws.
         ours = (self._job.engine or "").startswith(PREVIEW_ENGINE)
-        return event.stage.replace("ComfyUI's queue", "the preview engine's queue") if ours else event.stage
+        stage = event.stage.replace("ComfyUI's queue", "the preview engine's queue") if ours else event.stage
+        return parts.told(self._render, stage)
 
     def _show(self, event: Progress) -> None:
         if event.fraction != self._done:
             self._done, self._done_s = event.fraction, self._monotonic()
-        self._highest = max(self._highest, event.fraction * _RENDER_SHARE)
+        self._highest = max(self._highest, parts.overall(self._render, event.fraction * _RENDER_SHARE))
         now, eta = (self._highest, self._stage(event)), self._eta(event.node)
         if (now != self._shown or self._differs(eta)) and self._register.progress(self._job.id, *now, eta):
             self._shown, self._shown_eta = now, eta
@@ -105,9 +107,11 @@ class Report:
         """Return the seconds that are left, from history; without any, from what went by so far."""
         now_s = self._monotonic()
         if self._plan is not None and self._plan.render_s is not None:
+            later_s = parts.later(self._render) * (self._plan.total_s() or 0.0)
             if self.stopwatch.started_s is None and not self._done:
-                return self._plan.total_s()
+                return (self._plan.total_s() or 0.0) + later_s
             pace = durations.pace(self.stopwatch.node_seconds, self._plan.weights)
-            return self._plan.left_s(self._done, now_s - self._done_s, node, pace)
+            left_s = self._plan.left_s(self._done, now_s - self._done_s, node, pace)
+            return None if left_s is None else left_s + later_s
         elapsed_s, done = now_s - self._began_s, self._highest - self._began_at
         return elapsed_s * (1 - self._highest) / done if done >= _ETA_FROM and elapsed_s >= 1 else None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import shutil
 import threading
@@ -11,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from service import uploads
+from service import parts, publish_notes, uploads
 from service.comfy.fetch import Files
 from service.comfy.protocol import OutputFile
 from service.disk import sha256_of
@@ -27,6 +26,7 @@ from service.outbox import Outbox
 from service.quarantine import Quarantine
 from service.register import Register
 from service.signing import Signatures
+from service.stitching import Stitching
 
 LOG = logging.getLogger(__name__)
 
@@ -84,6 +84,7 @@ class Results:
         self._quarantine = quarantine
         self._media_roots = media_roots
         self._signatures = signatures
+        self._stitching = Stitching(work, examiner, quarantine, self.files)
         self._made: dict[str, _Made] = {}
 
     def published(self, job: Job) -> Published | None:
@@ -92,7 +93,7 @@ class Results:
         Raises Unavailable where the outbox is offline: what isn't seen there now may be there all the same.
         """
         claim = self._ending.claim_of(job.drop)
-        note = _read_note(_note_of(claim, job)) if claim is not None else None
+        note = publish_notes.read(claim, job) if claim is not None else None
         if not note:
             return None
         self._check_outbox()
@@ -116,17 +117,17 @@ class Results:
         made = self._made.setdefault(job.id, _Made())
         self._heed(job)
         if made.raw is None:
-            made.raw = self._fetch(job, outputs, files)
+            made.raw = self._joined(job, render, outputs, files) if render.parts else self._fetch(job, outputs, files)
         self._heed(job)
         if made.inspected is None:
-            self._register.progress(job.id, 0.97, "verifying", None)
+            self._register.progress(job.id, parts.overall(render, 0.97), "verifying", None)
             made.identity = _identity(made.raw)
             inspected = self._examiner.inspect(made.raw, render.expected)
             self._quarantine.heed(job, render, made.raw, inspected.screening)
             made.inspected = inspected
         self._heed(job)
         if made.marked is None:
-            self._register.progress(job.id, 0.99, "publishing", None)
+            self._register.progress(job.id, parts.overall(render, 0.99), "publishing", None)
             made.finished = made.finished or self._finish(job, render, made.raw, made.inspected)
             if _identity(made.raw) != made.identity:
                 # In a shared folder it may be the server's very file: what was marked may not be what was screened.
@@ -140,6 +141,24 @@ class Results:
         job, published = self._place(job, made_file)
         return job, published, facts, [*made.inspected.warnings, *left_over(outputs, facts)]
 
+    def keep_part(self, job: Job, render: Render, outputs: tuple[OutputFile, ...], files: Files) -> tuple[str, str]:
+        """Bring one part of a result from the server, verified and screened; return what it is kept as.
+
+        Raises what `make` raises.
+        """
+        self._heed(job)
+        raw = self._fetch(job, outputs, files, parts.overall(render, 0.96))
+        kept = self._stitching.keep(job, render, raw)
+        self._heed(job)
+        return kept
+
+    def _joined(self, job: Job, render: Render, outputs: tuple[OutputFile, ...], files: Files) -> Path:
+        last = self.keep_part(job, render, outputs, files)
+        self._register.progress(job.id, parts.overall(render, 0.965), "joining its parts", None)
+        whole = self._work / job.id / "whole.mp4"
+        self._stitching.join(job, render, last, whole, self._stop_of(job))
+        return whole
+
     def _heed(self, job: Job) -> None:
         if self._register.store.asked_to_cancel(job.id):
             raise Cancelled
@@ -148,6 +167,7 @@ class Results:
         """Remove all that lies of a job in our work folder and in our own engine's output folder."""
         self._made.pop(job.id, None)
         self._tidy(job)
+        self._stitching.forget(job)
         shutil.rmtree(self._work / job.id, ignore_errors=True)
 
     def signs(self, path: Path) -> bool:
@@ -156,10 +176,10 @@ class Results:
 
     # step by step ----------------------------------------------------------------------------------------------------
 
-    def _fetch(self, job: Job, outputs: Sequence[OutputFile], files: Files) -> Path:
+    def _fetch(self, job: Job, outputs: Sequence[OutputFile], files: Files, progress: float = 0.96) -> Path:
         if (now := self._register.store.get(job.id)) is not None and now.hold is not None:
             self._register.hold(job.id, None)
-        self._register.progress(job.id, 0.96, "fetching", None)
+        self._register.progress(job.id, progress, "fetching", None)
         folder = self._work / job.id
         # An ffmpeg that outlived an earlier life may still be writing in there; what it writes goes with the folder.
         shutil.rmtree(folder, ignore_errors=True)
@@ -194,7 +214,11 @@ class Results:
         self._check_outbox()
         claim = self._claim(job)
         sha256 = sha256_of(marked)
-        self._take_note(claim, job, marked.suffix, sha256)
+        try:
+            publish_notes.take(claim, job, marked.suffix, sha256)
+        except FileNotFoundError as gone:
+            self._claim(job)
+            raise unavailable_of(gone) from gone
         while True:
             # The last moment: from here on the job ends done.
             self._heed(job)
@@ -206,27 +230,6 @@ class Results:
                 # The drop's own name belongs to the batch where there is one.
                 name = self._register.free_name(drop, 1, job.name if job.batch else None)
                 job = self._register.rename(job, name)
-
-    def _take_note(self, claim: Claim, job: Job, suffix: str, sha256: str) -> None:
-        """Say in the claim that its result is about to appear; raises Unavailable if somebody else says so.
-
-        The claim folder carries the epoch of its owner in its name, so whoever is taken over loses the path; the note
-        is made exclusively, so of two that hold one path only one gets past this.
-        """
-        note, epoch = _note_of(claim, job), int(claim.folder.name.rpartition(".")[2])
-        earlier = _read_note(note)
-        if earlier is not None and int(earlier.get("epoch", 0)) > epoch:
-            raise _taken()
-        # What is left is a try of ours, or of a life before this one; its file isn't there (see published).
-        claim.disk.unlink(note)
-        content = {"job": job.id, "file": f"{job.name}{suffix}", "sha256": sha256, "epoch": epoch}
-        try:
-            claim.disk.create(note, json.dumps(content).encode())
-        except FileExistsError:
-            raise _taken() from None
-        except FileNotFoundError as gone:
-            self._claim(job)
-            raise unavailable_of(gone) from gone
 
     def _claim(self, job: Job) -> Claim:
         claim = self._ending.claim_of(job.drop)
@@ -266,27 +269,6 @@ def _identity(path: Path) -> tuple[int, int, int]:
     return found.st_size, found.st_mtime_ns, found.st_ino
 
 
-def _note_of(claim: Claim, job: Job) -> Path:
-    return claim.folder / f"publish-{job.id}"
-
-
-def _read_note(path: Path) -> dict[str, str] | None:
-    """Return the note of an earlier try."""
-    try:
-        note = json.loads(path.read_text(encoding="utf-8"))
-    except (FileNotFoundError, ValueError):
-        return None
-    return note if isinstance(note, dict) and "sha256" in note else None
-
-
 def _changed() -> Unavailable:
     title = "The result was changed on the server while it was being published."
     return Unavailable("result_changed", title, "It is fetched and screened again by itself.")
-
-
-def _taken() -> Unavailable:
-    return Unavailable(
-        "claim_taken",
-        "Another Reeldrop is publishing this job, so this one leaves it alone.",
-        "Let only one Reeldrop work on this inbox, then start it again.",
-    )

@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic_core import PydanticSerializationError, to_json
 
-from service.job import Drop, Expected, Hold, Job, Render, State
+from service.job import Drop, Expected, Hold, Job, Parts, Render, Span, State
 
 COLUMNS = tuple(column.name for column in fields(Job))
 JSON_COLUMNS = frozenset(
@@ -98,4 +98,18 @@ def render_of(row: sqlite3.Row) -> Render:
         weights=json.loads(row["weights"]),
         uploads=json.loads(row["uploads"]),
         interpolation=row["interpolation"],
+        parts=_parts_of(json.loads(row["parts"])) if row["parts"] else None,
     )
+
+
+def _parts_of(saved: dict[str, Any]) -> Parts:
+    skip, take, made = (tuple((one, other) for one, other in saved[name]) for name in ("skip", "take", "made"))
+    return Parts(tuple(Span(*span) for span in saved["spans"]), skip, take, saved["sound"], made)
+
+
+def parts_text(parts: Parts | None) -> str | None:
+    """Return parts as a row holds them."""
+    if parts is None:
+        return None
+    spans = [(span.skip, span.frames) for span in parts.spans]
+    return json_text({**vars(parts), "spans": spans})

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, replace
 from typing import Any
 
+from service import parts
 from service.declaration import written
 from service.job import Expected, Job, Render
 from service.manifest_keys import Parameter
@@ -20,11 +21,15 @@ def shrunk(job: Job, render: Render, workflow: Workflow, step: int) -> Shrunk | 
     """
     Return the render one step smaller, the settings with it, and for `adjusted` what became what.
 
-    `step` counts from 0; each is taken from what the job has now, so from what the one before left. A step that can
-    make nothing smaller is passed over. None where the ladder has no such step left, the job says `shrink: false`, or
-    the workflow is another one by now. The graph is to be guarded again, and the job's fingerprint given up: its
-    result isn't what was asked.
+    A render in parts gets shorter ones first. `step` counts from 0; each is taken from what the job has now, so from
+    what the one before left. A step that can make nothing smaller is passed over. None where the ladder has no such
+    step left, the job says `shrink: false`, or the workflow is another one by now. The graph is to be guarded again,
+    and the job's fingerprint given up: its result isn't what was asked.
     """
+    if (shorter := parts.smaller(render)) is not None and shorter.parts is not None:
+        # Nothing that was asked for changes by it.
+        longest = max(span.frames for span in shorter.parts.spans[len(shorter.parts.made) :])
+        return shorter, dict(job.settings), [f"parts became of at most {longest} frames: the server ran out of memory"]
     if job.settings.get("shrink") is False or job.graph_hash not in (None, workflow.graph_hash):
         return None
     for rung in workflow.manifest.ladder[step:]:

@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import asdict
 
-from service import durations
+from service import durations, parts
 from service.comfy import stages
 from service.durations import AFTER, WHOLE, Growth, Lap, Plan, Size
 from service.job import Job, Render
@@ -151,4 +151,4 @@ def _class_of(render: Render, node: str) -> str:
 
 
 def _size(job: Job, render: Render) -> Size:
-    return durations.size_of(job.settings, asdict(render.expected))
+    return durations.size_of(parts.settings_of(job.settings, render), asdict(render.expected))

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from service import expectation, guard, switching
 from service import graph as graphs
-from service import guard, switching
 from service.adult_workflow import ADULT_TASK, ADULT_WORKFLOW, GRAPH_HASH, guarded
 from service.declaration import did_you_mean, in_order
 from service.errors import Problem, Rejected
 from service.families import FactsOf, nothing_known, unfit
-from service.job import Expected, MediaFacts, MediaKind
+from service.job import Expected, MediaFacts, MediaKind, Parts
 from service.jobfile import JobSettings, Sliders
 from service.loras import Wanted, chain, wanted
 from service.manifest import Manifest, read_manifest
@@ -20,8 +20,6 @@ from service.manifest_fit import Fit
 from service.manifest_loras import FOLDER
 from service.resolving import Question, Resolved, resolve
 
-#: A node that the manifest's progress doesn't name is taken to be quick.
-_QUICK_NODE = 0.5
 #: Job fields that every workflow takes, because they never reach the graph.
 OUTSIDE = frozenset({"workflow", "count", "matrix", "preset", "priority", "output", "rerun", "consent", "shrink"})
 
@@ -45,6 +43,8 @@ class Workflow:
     fields: frozenset[str]
     #: Where each parameter goes, as (node, input).
     targets: Mapping[str, tuple[tuple[str, str], ...]]
+    #: The input, as (node, input), that says how many frames of the video are passed over, where it can be in parts.
+    skip: tuple[str, str] | None = None
 
 
 @dataclass(frozen=True)
@@ -60,6 +60,8 @@ class Bound:
     weights: Mapping[str, float] = field(default_factory=dict)
     #: How many times more frames a second are to be made of the result.
     interpolation: int = 1
+    #: Where it is too long for one prompt; the graph is the first part's.
+    parts: Parts | None = None
 
 
 def parse(name: str, graph: bytes, manifest: bytes) -> Workflow:
@@ -67,11 +69,11 @@ def parse(name: str, graph: bytes, manifest: bytes) -> Workflow:
     nodes = graphs.parse(graph)
     described, document = read_manifest(manifest)
     fit = Fit(nodes, document)
-    targets = fit.targets(described)
+    targets, skip = fit.targets(described), fit.skip(described)
     fit.check(described)
     if fit.problems:
         raise Rejected(*in_order(fit.problems))
-    made = _workflow(name, nodes, described, targets)
+    made = _workflow(name, nodes, described, targets, skip)
     _check_adult(made)
     return made
 
@@ -131,14 +133,19 @@ def bind(
         graph = chain(graph, workflow.manifest.loras, loras.loras)
     graphs.lead_to(graph, output.node)
     shape = {**({"switches": switches} if switches else {}), **loras.settings}
+    values, manifest = resolved.values, workflow.manifest
+    expected = expectation.expected(manifest, values, media_facts or {}, switching.enlargement(manifest, switches))
+    sound = manifest.output.follow if expected.audio else None
+    parts, told = expectation.parted(manifest, workflow.targets, workflow.skip, values, graph, sound)
     return Bound(
         graph,
-        {"seed": seed, **resolved.values, **_seconds(resolved.values), **shape},
-        resolved.adjusted,
-        _expected(workflow, resolved.values, media_facts or {}, switching.enlargement(workflow.manifest, switches)),
+        {"seed": seed, **values, **expectation.seconds(values), **shape},
+        [*resolved.adjusted, *told],
+        expected,
         output.node,
-        _weights(workflow, graph),
-        switching.interpolation(workflow.manifest, switches),
+        expectation.weights(manifest, graph),
+        switching.interpolation(manifest, switches),
+        parts,
     )
 
 
@@ -169,7 +176,11 @@ def _unfit(workflow: Workflow, asked: Collection[str]) -> list[Problem]:
 
 
 def _workflow(
-    name: str, graph: graphs.Graph, manifest: Manifest, targets: Mapping[str, tuple[tuple[str, str], ...]]
+    name: str,
+    graph: graphs.Graph,
+    manifest: Manifest,
+    targets: Mapping[str, tuple[tuple[str, str], ...]],
+    skip: tuple[str, str] | None,
 ) -> Workflow:
     roles = manifest.media.declared()
     parameters = manifest.parameters.declared()
@@ -189,6 +200,7 @@ def _workflow(
         needs_consent=bool(guard.identity_nodes(_leading(graph, manifest.output.node))),
         fields=frozenset({*parameters, *roles, *derived, *_lora_fields(manifest), *OUTSIDE}),
         targets=targets,
+        skip=skip,
     )
 
 
@@ -259,42 +271,7 @@ def _resolve(
     sizes = workflow.manifest.sizes
     facts = (media_facts or {}).get(sizes.follow) if sizes is not None else None
     picture = (facts.width, facts.height) if facts is not None else None
-    lasting = _lasting(workflow, media_facts or {})
+    lasting = expectation.lasting(workflow.manifest, media_facts or {})
     if workflow.name == ADULT_WORKFLOW:
         defaults = {**defaults, "checkpoint": defaults.get("adult_checkpoint")}
     return resolve(Question(workflow.name, workflow.manifest, asked, defaults, graph_values, picture, lasting))
-
-
-def _lasting(workflow: Workflow, media_facts: Mapping[str, MediaFacts]) -> tuple[float, float] | None:
-    length = workflow.manifest.length
-    video = media_facts.get(length.follow) if length is not None else None
-    if video is None or not video.fps or not video.frames:
-        return None
-    return video.frames / video.fps, video.fps
-
-
-def _seconds(values: Mapping[str, Any]) -> dict[str, Any]:
-    frames, fps = values.get("frames"), values.get("fps")
-    return {"seconds": round(frames / fps, 3)} if frames and fps else {}
-
-
-def _expected(
-    workflow: Workflow, values: Mapping[str, Any], media_facts: Mapping[str, MediaFacts], enlargement: int
-) -> Expected:
-    """Return what the result must be: what was set, and otherwise what the video has that it follows."""
-    follow = workflow.manifest.output.follow
-    followed = media_facts.get(follow) if follow is not None else None
-    like = {name: getattr(followed, name, None) for name in ("width", "height", "fps", "frames")}
-    wanted = {name: values.get(name, given) for name, given in like.items()}
-    for side in ("width", "height"):
-        wanted[side] = wanted[side] * enlargement if wanted[side] is not None else None
-    return Expected(**wanted, audio=followed.audio if followed is not None else False)
-
-
-def _weights(workflow: Workflow, graph: Iterable[str]) -> dict[str, float]:
-    if not workflow.manifest.progress:
-        # What kind of node each is says more than that they are all alike.
-        return {}
-    weights = {name: workflow.manifest.progress.get(name, _QUICK_NODE) for name in graph}
-    total = sum(weights.values())
-    return {name: weight / total for name, weight in weights.items()}

@@ -2,7 +2,7 @@ import pytest
 
 from service import manifest
 from service.errors import Rejected
-from service.manifest import UNBUILT, Manifest, parse
+from service.manifest import Manifest, parse
 
 SMALL = "schema: 1\ntitle: T\noutput: {node: '9'}\n"
 
@@ -77,12 +77,6 @@ def test_a_mistake_has_its_code_line_and_cure(text, code, line, words):
     problem = problems_of(text)[0]
     assert (problem.code, problem.line) == (code, line)
     assert words in problem.sentence()
-
-
-@pytest.mark.parametrize("key", sorted(UNBUILT))
-def test_a_key_that_comes_later_is_refused_by_name(key):
-    problem = only(f"{SMALL}{key}: [1]\n")
-    assert (problem.code, problem.title) == ("not_built_yet", f"{key} is not built yet.")
 
 
 def test_every_mistake_is_named_at_once():

@@ -97,6 +97,7 @@ MODELS = [
     "OutputOf",
     "SliderFiles",
     "SliderFile",
+    "Chunks",
     "Output",
     "Needs",
     "Pack",
@@ -112,12 +113,10 @@ def takes(flow):
 def workflow_parts():
     rows = ["| workflow | task | takes |", "| --- | --- | --- |"]
     rows += [f"| `{flow.name}`: {flow.title} | `{flow.task}` | {takes(flow)} |" for flow in SHIPPED]
-    later = ["| key | meanwhile |", "| --- | --- |"]
-    later += [f"| `{key}` | {cure} |" for key, cure in manifests.UNBUILT.items()]
     rooms = (manifests, manifest_keys, manifest_needs, manifest_switches, manifest_loras)
     declared = {name: found for room in rooms for name in MODELS if (found := getattr(room, name, None)) is not None}
     tables = {f"manifest {name}": reference(declared[name]) for name in MODELS}
-    return {"workflows": "\n".join(rows) + "\n", "manifest keys not built yet": "\n".join(later) + "\n", **tables}
+    return {"workflows": "\n".join(rows) + "\n", **tables}
 
 
 # what comes with us

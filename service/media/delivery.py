@@ -14,7 +14,7 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -93,6 +93,31 @@ def deliver(
             if _tells_of_the_source(reason, encoder):
                 break
             _absent.add(encoder)
+        raise _failed(source, target, reason)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def run_whole(
+    arguments_of: Callable[[Path], list[str]],
+    source: Path,
+    target: Path,
+    deadline_s: float,
+    stop: threading.Event | None,
+) -> None:
+    """Let the first ffmpeg that can write a file, given where to; raises what `deliver` raises.
+
+    The target appears whole or not at all. `source` is named in the log.
+    """
+    until = time.monotonic() + deadline_s
+    draft = target.with_name(f".{target.name}.part")
+    reason = ""
+    try:
+        for program in _programs():
+            reason = _run(program, arguments_of(draft), b"", until, stop)
+            if not reason:
+                draft.replace(target)
+                return
         raise _failed(source, target, reason)
     finally:
         draft.unlink(missing_ok=True)

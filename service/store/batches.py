@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from service.job import MOVES, Job, State
+from service.parts import anew
 from service.rows import job_of
 from service.store.jobs import SELECT, ForbiddenMove, Jobs
 
@@ -160,8 +161,7 @@ class Batches(Jobs):
         for name, value in inputs.items():
             if isinstance(value, str) and re.fullmatch(rf"reeldrop/{re.escape(job.id)}(-\d+)?", value):
                 inputs[name] = f"reeldrop/{job.id}-{job.attempt}"
-        values = (prompt_id, json.dumps(render.graph), job.id)
-        self._connection.execute("UPDATE renders SET prompt_id = ?, graph = ? WHERE job = ?", values)
+        self.plan(anew(render, prompt_id))
 
     def replace_uploads(self, job_id: str, uploads: Sequence[dict[str, str]]) -> None:
         """Save what a job uploads now: its media was made ready again."""

@@ -9,7 +9,7 @@ from typing import Any
 
 from service.job import MOVES, Job, Render, State
 from service.migrations import folded
-from service.rows import COLUMNS, job_of, json_text, render_of, row_of, stored
+from service.rows import COLUMNS, job_of, json_text, parts_text, render_of, row_of, stored
 from service.store.connection import Connection
 
 #: Named once here, so that no caller can put text into a statement.
@@ -146,9 +146,10 @@ class Jobs(Connection):
             json_text(render.weights),
             json_text(render.uploads),
             render.interpolation,
+            parts_text(render.parts),
         )
         with self.transaction():
-            self._connection.execute("INSERT OR REPLACE INTO renders VALUES (?, ?, ?, ?, ?, ?, ?, ?)", values)
+            self._connection.execute("INSERT OR REPLACE INTO renders VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", values)
 
     def render(self, job_id: str) -> Render | None:
         """Return the plan of a job, or None where it never was queued."""

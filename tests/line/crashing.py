@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import multiprocessing
+import shutil
 import sqlite3
 import tempfile
 from collections.abc import Mapping
@@ -18,8 +19,8 @@ from service.errors import Problem, error_of
 from service.job import State
 from tests.faults import crash
 from tests.line.world import MANY_STEPS, PATIENCE, ROOT, World, picture
-from tests.media.drawing import clip
-from tests.workflows import OUTSIDE, SHIPPED
+from tests.media.drawing import brighter, clip
+from tests.workflows import OUTSIDE, PARTED, SHIPPED
 
 #: The smallest render there is; what it shows is of no interest here.
 TINY = "width: 64\nheight: 64\nframes: 2\nsteps: 1\nseed: 1\n"
@@ -45,6 +46,10 @@ class Kind:
     orders: frozenset[str] = frozenset()
     #: It has failed before the first life, and somebody asks for another try until it is taken up.
     retried: bool = False
+    #: How many prompts each of its jobs takes.
+    prompts: int = 1
+    #: Where its workflow lies, if it isn't a shipped one.
+    library: Path | None = None
 
 
 def _blue() -> bytes:
@@ -69,6 +74,12 @@ def _video() -> bytes:
         options = {"movflags": "use_metadata_tags"}
         path = clip(Path(folder) / "cup.mp4", frames=2, container_options=options, metadata=metadata)
         return path.read_bytes()
+
+
+def _numbered(frames: int) -> bytes:
+    """Return a video whose frames get brighter one by one, with sound."""
+    with tempfile.TemporaryDirectory() as folder:
+        return clip(Path(folder) / "clip.mp4", frames=frames, draw=brighter, audio=True).read_bytes()
 
 
 KINDS: Mapping[str, Kind] = {
@@ -125,6 +136,14 @@ KINDS: Mapping[str, Kind] = {
         ("image-to-video/cup",),
         retried=True,
     ),
+    "parts": Kind(
+        {"long-clip/cup.mp4": _numbered(40)},
+        ("long-clip/cup",),
+        ("long-clip/cup",),
+        frames=((64, 64),) * 40,
+        prompts=3,
+        library=PARTED,
+    ),
     "cancel": Kind(
         {
             "image-to-video/grün/cup/job.yaml": TINY.encode(),
@@ -172,7 +191,7 @@ class Scene:
         self.lives: list[Life] = []
         watch = {"sidecar_wait_seconds": 0.3, "quiet_seconds_local": 0.05, "quiet_seconds": 0.1, "rescan_seconds": 1}
         settings: dict[str, Any] = {
-            "workflows_dir": str(OUTSIDE if url else SHIPPED),
+            "workflows_dir": str(self._library(OUTSIDE if url else SHIPPED)),
             "models_dir": str(ROOT / "models"),
             "backends": [{"name": "server", "url": url}] if url else [],
             "engine": "off" if url else "embedded",
@@ -187,6 +206,12 @@ class Scene:
         self.posted_before = self.posted()
         if self.kind.retried:
             self._fail()
+
+    def _library(self, shipped: Path) -> Path:
+        if self.kind.library is None:
+            return shipped
+        made = shutil.copytree(shipped, self.folder / "library")
+        return shutil.copytree(self.kind.library, made, dirs_exist_ok=True)
 
     def _fail(self) -> None:
         """Let a daemon without a server take the drop in, fail its job, and give its files back."""
@@ -284,7 +309,7 @@ class Scene:
         self._check_database()
         if self.url is not None and renders_each is not None:
             assert self.posted() - self.posted_before == renders_each * len(self.kind.jobs) * (
-                self.kind.state == "done"
+                self.kind.prompts if self.kind.state == "done" else 0
             )
         assert [str(path) for path in (self.folder / "var" / "work").glob("*")] == []
 

@@ -38,6 +38,11 @@ def marked_at(*numbers: int, width: int = 160, height: int = 120) -> Draw:
     return draw
 
 
+def brighter(number: int) -> NDArray[np.uint8]:
+    """Draw a frame whose brightness tells its number, up to 50."""
+    return np.full((64, 64, 3), 20 + 4 * number, dtype=np.uint8)
+
+
 def clip(
     path: Path,
     *,

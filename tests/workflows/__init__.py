@@ -10,6 +10,8 @@ FOLDER = Path(__file__).parent
 SHIPPED = FOLDER.parents[1] / "workflows"
 #: For the server outside: on a ComfyUI without a GPU, where a step of AnimateDiff takes 38 s, light ones of their kind.
 OUTSIDE = FOLDER / "light" if "COMFY_URL" in os.environ else SHIPPED
+#: A workflow that renders a video in parts.
+PARTED = FOLDER / "parted"
 
 
 def with_shipped(folder: Path) -> Path:
