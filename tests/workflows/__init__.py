@@ -17,7 +17,8 @@ PARTED = FOLDER / "parted"
 def with_shipped(folder: Path) -> Path:
     """Make a library of these and of the shipped workflows whose tasks they leave alone, and return its folder."""
     shutil.copytree(OUTSIDE, folder, ignore=shutil.ignore_patterns("face_swap_*", "motion_transfer_*", "combined_*"))
-    for path in FOLDER.iterdir():
+    # The adult task has this one graph and no other, light or not.
+    for path in (*FOLDER.iterdir(), *SHIPPED.glob("text_to_video_nsfw.*")):
         if path.suffix in {".json", ".yaml"}:
             shutil.copy(path, folder)
     return folder
