@@ -201,10 +201,9 @@ def test_what_goes_first_takes_the_place_of_what_the_server_has_not_begun(tmp_pa
             world.until_state("text-to-video/first", "running")
             world.until(lambda: world.status("text-to-video/later")["state"] == "queued", "its coming back")
             world.app.control.cancel("long")
-            for name in ("first", "later"):
-                world.until_state(f"text-to-video/{name}", "done")
-    ended = [job.name for job in world.changes if job.state == "done"]
-    assert ended.index("first") < ended.index("later")
+            began = [world.until_state(f"text-to-video/{name}", "done")["times"]["started"] for name in ("first", "later")]
+    # Which is published first is another matter: the two are fetched side by side.
+    assert began == sorted(began)
 
 
 def test_a_job_goes_only_where_its_nodes_are(tmp_path: Path, servers: tuple[Proxy, Proxy]):
