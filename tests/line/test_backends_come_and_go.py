@@ -201,7 +201,8 @@ def test_what_goes_first_takes_the_place_of_what_the_server_has_not_begun(tmp_pa
             world.until_state("text-to-video/first", "running")
             world.until(lambda: world.status("text-to-video/later")["state"] == "queued", "its coming back")
             world.app.control.cancel("long")
-            began = [world.until_state(f"text-to-video/{name}", "done")["times"]["started"] for name in ("first", "later")]
+            ended = [world.until_state(f"text-to-video/{name}", "done") for name in ("first", "later")]
+    began = [status["times"]["started"] for status in ended]
     # Which is published first is another matter: the two are fetched side by side.
     assert began == sorted(began)
 
