@@ -14,7 +14,7 @@ import asyncio
 import contextlib
 import socket
 import threading
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
 from typing import Any, Self
 from urllib.parse import urlsplit
@@ -30,6 +30,25 @@ class _CutError(Exception):
     """The connection to the client shall end here, without a word."""
 
 
+class _Taken(asyncio.StreamReaderProtocol):
+    """A connection from the moment on that it is taken: its task may not have begun when everything is to be closed."""
+
+    def __init__(
+        self, known: set[asyncio.BaseTransport], take: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Any]
+    ) -> None:
+        super().__init__(asyncio.StreamReader(limit=2**20), take)
+        self._known = known
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._taken = transport
+        self._known.add(transport)
+        super().connection_made(transport)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._known.discard(self._taken)
+        super().connection_lost(exc)
+
+
 class Proxy(Script):
     """Stands before `upstream` (which may be set anew, when a server came back elsewhere); `url` is for the client."""
 
@@ -41,6 +60,7 @@ class Proxy(Script):
         self._thread = threading.Thread(target=self._loop.run_forever, name="fault-proxy", daemon=True)
         self._server: asyncio.Server | None = None
         self._tasks: set[asyncio.Task[None]] = set()
+        self._transports: set[asyncio.BaseTransport] = set()
         self._frozen: asyncio.Event | None = None
         self._swallowing = False
         self._passed_on: bytes | None = None
@@ -108,7 +128,9 @@ class Proxy(Script):
         return done.result(_DEADLINE_S) or self
 
     async def _listen(self) -> None:
-        self._server = await asyncio.start_server(self._take, "127.0.0.1", self.port, limit=2**20)
+        self._server = await self._loop.create_server(
+            lambda: _Taken(self._transports, self._take), "127.0.0.1", self.port
+        )
         self.port = self._server.sockets[0].getsockname()[1]
 
     async def _leave(self) -> None:
@@ -118,6 +140,10 @@ class Proxy(Script):
         # A connection that was taken a moment ago makes itself known only in the next rounds of the loop.
         await _settle()
         await self._end(list(self._tasks))
+        for transport in list(self._transports):
+            if isinstance(transport, asyncio.WriteTransport):
+                transport.abort()
+        await _settle()
 
     async def _drop_now(self) -> None:
         await self._end([task for task in self._tasks if task.get_name() == "websocket"])
