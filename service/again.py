@@ -21,7 +21,8 @@ from service.plain_text import MAX_BYTES
 #: What a status or a recipe may tell of a job; a name and a priority belong to the earlier one, and consent is never
 #: taken from a file that anybody can write: the database knows whether it was given.
 _TAKEN = frozenset(JobSettings.model_fields) - {
-    *ROLES, "preset", "count", "priority", "output", "rerun", "workflow", "consent", "matrix",
+    *ROLES, "preset", "count", "priority", "output", "rerun", "workflow", "consent", "matrix", "start_at",
+    "every",
 }  # fmt: skip
 _DROP_A_JOB = "Drop a job file instead."
 
@@ -78,7 +79,7 @@ def job_text_of_recipe(tags: Mapping[str, str]) -> str | None:
     job = jobfile_of_recipe(tags)
     if job is None:
         return None
-    asked = job.settings.model_dump(exclude_none=True, exclude={"rerun"}, mode="json")
+    asked = job.settings.model_dump(exclude_none=True, exclude={"rerun", "start_at", "every"}, mode="json")
     # What doesn't show, or turns a line around, is written as an escape.
     shows = str(asked).isprintable()
     text: str = yaml.safe_dump(asked, sort_keys=False, allow_unicode=shows, width=110)

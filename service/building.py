@@ -290,6 +290,7 @@ class Rooms:
             self.admission,
             self.control,
             monotonic=time.monotonic,
+            now=self.now,
             new_id=fresh_id,
         )
         self.watch = Watch(self.config.inbox_dir, self._wake.set, self.config.watch.mode)

@@ -66,7 +66,7 @@ class Claiming:
         seen = self._sightings.see_all([each.candidate for each in ready], now, show=False)
         failed: dict[str, OSError | None] = {each.candidate.members[0]: None for each in ready}
         drops = [each for each in ready if each.candidate.members[0] in seen]
-        wanted = [self._wanted(each, seen[each.candidate.members[0]]) for each in drops]
+        wanted = [self.wanted(each, seen[each.candidate.members[0]]) for each in drops]
         taken: list[tuple[Ready, Claim]] = []
         for each, answer in zip(drops, self._claims.make_all(wanted), strict=True):
             path = each.candidate.members[0]
@@ -99,7 +99,8 @@ class Claiming:
         self._relay = self._relay or Relay()
         self._relay.hand_over(partial(self._admission.admit_all, claims))
 
-    def _wanted(self, ready: Ready, seen: Seen) -> Wanted:
+    def wanted(self, ready: Ready, seen: Seen, name: str | None = None) -> Wanted:
+        """Return what is to be claimed of a drop, and what its claim is to remember; `name` is what its jobs go by."""
         candidate = ready.candidate
         named = {key: _identity(self._facts(key)) for key in sorted(set(ready.found.values()))}
         record: dict[str, Any] = {
@@ -114,9 +115,8 @@ class Claiming:
             "problem": ready.problem.as_json() if ready.problem else None,
         }
         if ready.readings:
-            record |= self._admission.foresee(
-                candidate.task, candidate.grouping, candidate.name, ready.readings, seen.job
-            )
+            called = name or candidate.name
+            record |= self._admission.foresee(candidate.task, candidate.grouping, called, ready.readings, seen.job)
         return Wanted(seen.drop, self._members(candidate), record, candidate.folder)
 
     def _members(self, candidate: Candidate) -> list[Member]:

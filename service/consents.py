@@ -30,7 +30,7 @@ class Consents:
             return self._store.consent_given(cell.reading.workflow.name, shown)
         if not cell.settings.consent:
             return None
-        owner = owner_of(claim.file_of(claim.members[0].path))
+        owner = self._store.owner_of_run(claim.drop_id) or owner_of(claim.file_of(claim.members[0].path))
         return {"sentence": SENTENCE, "at": self._now(), "owner": owner, "host": self._host, "inputs": shown}
 
 

@@ -106,6 +106,13 @@ class Consideration:
             return later
         return Ready(candidate, found, dropped.animated, readings, text=self._texts.text_of(first))
 
+    def at_rest(self, candidate: Candidate) -> JobFile | None:
+        """Return what a drop that rests says, None where that can't be told yet; its files are nobody else's."""
+        if self._unless_settled(candidate, float("inf")) is not None or (job := self._job_of(candidate)) is None:
+            return None
+        self._named.name(candidate.members[0], set(self._find(candidate, job).values()))
+        return job
+
     def media(self, candidate: Candidate, since_s: float, folder_still_s: float, now: float) -> Ready | Later:
         """Judge media alone."""
         plain = all(_is_plain(self._listing.facts(path)) for path in candidate.media)

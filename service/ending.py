@@ -12,6 +12,7 @@ from typing import Any, Literal
 from service.cohorts import node_class_of
 from service.disk import Disk
 from service.errors import Unavailable
+from service.inbox.copies import let_go
 from service.inbox.giveback import give_back, plan_return
 from service.inbox.record import Claim, read_claim
 from service.job import Job, State
@@ -116,6 +117,8 @@ class Ending:
         wrong, missing, total = self._store.not_done(claim.drop_id, NAMED_JOBS)
         where: Literal["done", "rejected"] = "rejected" if missing else "done"
         text = reason(claim.record, wrong, missing, total, self._retry_name(wrong)) if missing else None
+        if "copied" in claim.record and not missing:
+            return let_go(claim)
         if claim.members:
             # Whoever dies in between knows from this where the files went, and `retry` finds them.
             plan_return(
@@ -140,7 +143,8 @@ class Ending:
         """Save that a drop's files are back, and that what it named beside them follows (unless others name it)."""
         with self._store.transaction():
             self._store.mark_drop(drop_id, returned_to=folder, **({"record": dict(record)} if record else {}))
-            for path, facts in named_beside(record or {}).items():
+            # What comes again names its files until it rests no more.
+            for path, facts in named_beside({} if "copied" in (record or {}) else record or {}).items():
                 self._store.follow(path, folder, facts)
             self._store.unname(drop_id)
             self._store.log("returned", drop=drop_id, detail=folder)
@@ -172,13 +176,20 @@ def reason(record: Mapping[str, Any], wrong: Sequence[Job], missing: int, total:
             lines += [problem, ""]
     if missing > len(wrong):
         lines += [f"And {missing - len(wrong)} more; their status files in the outbox say why.", ""]
-    task = str(record.get("task") or "")
-    place = "/".join(part for part in ("inbox", task, str(record.get("grouping") or "")) if part)
-    again = "Change what is named above, then move" if missing == total else "Move"
-    lines += [f"To try again: {again[0].lower() + again[1:]} the files beside this note up to {place}/.", ""]
+    lines += _how_again(record, everything=missing == total)
     if retry is not None:
         lines += [f'Or run what isn\'t done again as it is: python daemon.py retry "{retry}"', ""]
     return "\n".join(lines)
+
+
+def _how_again(record: Mapping[str, Any], *, everything: bool) -> list[str]:
+    task = str(record.get("task") or "")
+    if "copied" in record:
+        path = record["members"][0]["path"]
+        return [f"These are copies of what it said this time. inbox/{path} comes again: correct it there.", ""]
+    place = "/".join(part for part in ("inbox", task, str(record.get("grouping") or "")) if part)
+    again = "change what is named above, then move" if everything else "move"
+    return [f"To try again: {again} the files beside this note up to {place}/.", ""]
 
 
 def _claim_in(drop_id: str, folder: Path, disk: Disk) -> Claim:

@@ -6,6 +6,7 @@ import logging
 import sqlite3
 import time
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from pathlib import Path
 
 from service.agenda import Agenda
@@ -20,7 +21,7 @@ from service.earlier import Earlier
 from service.ending import Ending
 from service.errors import Problem
 from service.followers import Followers
-from service.inbox.claim import Claims
+from service.inbox.claim import ClaimLost, Claims, MembersChanged
 from service.inbox.look import Changes, Listing
 from service.inbox.lookup import Lookup
 from service.named_media import NamedMedia
@@ -28,6 +29,7 @@ from service.orders import Orders
 from service.pairing import Pairing
 from service.reading import Library
 from service.register import Register
+from service.resting import Resting
 from service.sightings import Sightings
 from service.stillness import Stillness
 from service.texts import Texts
@@ -59,6 +61,7 @@ class Intake:
         control: Control,
         *,
         monotonic: Callable[[], float],
+        now: Callable[[], datetime],
         new_id: Callable[[], str],
     ) -> None:
         self._inbox = inbox
@@ -88,6 +91,9 @@ class Intake:
         )
         facts = self._named.facts
         self._claiming = Claiming(claims, register.store, self._sightings, self._named, ending, admission, facts)
+        self._resting = Resting(
+            register, claims, self._sightings, self._claiming, ending, admission, now=now, new_id=new_id
+        )
         self._followers = Followers(inbox, register.store, self._named, self._listing.facts, self._disk)
         self._agenda = Agenda()
         self._attention = Attention(self._pairing.candidate)
@@ -122,6 +128,7 @@ class Intake:
     def recall(self) -> None:
         """Take up the drops that an earlier life of the daemon saw; the next look decides whether they are there."""
         self._left_seen = set(self._sightings.recall(self._monotonic()))
+        self._resting.begin()
 
     def notices(self) -> dict[str, Problem | None]:
         """Return what the operator should know of the inbox, by code; None where there is nothing."""
@@ -145,11 +152,14 @@ class Intake:
         self._look(now)
         for path in self._agenda.take(now):
             self._attention.call([path])
+        if self._resting.has_leapt(now):
+            self._attention.call(each.members[0] for each in self._pairing.candidates() if each.rests)
         self._orders.obey(now)
         for candidate in self._orders.cancelled():
             self._attention.forget(candidate.members[0])
             self._claim([Ready(candidate)], now)
         self._take_in(now)
+        self._resting.settle()
         self._followers.move()
         self._named.tidy(now)
         due = [wait for wait in (self._stillness.next_due_s(now), self._agenda.next_s(now)) if wait is not None]
@@ -189,6 +199,7 @@ class Intake:
             self._named.forget(path)
             self._agenda.drop(path)
             self._waiting.forget(path)
+            self._resting.forget(path)
             self._texts.forget(path)
         for path in self._sightings.vanish(vanished):
             self._left_seen.add(path)
@@ -250,17 +261,37 @@ class Intake:
         known = self._sightings.known(first)
         since_s = self._sightings.see(candidate, now).changed_s if known else now
         judge = self._consideration.media if candidate.kind == "media" else self._consideration.job
-        verdict = judge(candidate, since_s, folder_still_s, now)
+        verdict: Ready | Later | None = self._rests(candidate, now)
+        if verdict is None:
+            since_s = max(since_s, self._resting.due_since_s(first) or since_s)
+            verdict = judge(candidate, since_s, folder_still_s, now)
         if isinstance(verdict, Ready):
             paused = self._control.hold_of(candidate.task)
             if paused is None:
                 self._waiting.release(first)
-                return verdict
+                return None if self._is_laid_aside(verdict, now) else verdict
             verdict = Later(None, paused)
         if candidate.kind != "media":
             self._sightings.see(candidate, now)
         self._waiting.note(candidate, verdict, now)
         return None
+
+    def _rests(self, candidate: Candidate, now: float) -> Later | None:
+        """Return how long a drop in inbox/scheduled/ rests yet; None where it is due, elsewhere, or says no time."""
+        job = self._consideration.at_rest(candidate) if candidate.rests else None
+        return self._resting.look(candidate, job, now) if job is not None else None
+
+    def _is_laid_aside(self, ready: Ready, now: float) -> bool:
+        """Lay a drop to rest that is ready before its time, or begin one time of what comes again; else do nothing."""
+        if not self._resting.takes(ready):
+            return False
+        path = ready.candidate.members[0]
+        try:
+            self._resting.take(ready, now)
+        except (ClaimLost, MembersChanged) as changed:
+            LOG.info("%s: %s; it is looked at again", path, changed)
+        self._agenda.set(path, now + self._config.watch.quiet_seconds_local)
+        return True
 
     def _folder_still_s(self, candidate: Candidate, now: float) -> float:
         if candidate.folder is None:

@@ -11,7 +11,7 @@ from service import alternatives
 from service.declaration import Declared, Slug, mistake
 from service.errors import Rejected
 from service.job_output import Output
-from service.job_texts import MediaName, Name, check_text
+from service.job_texts import MediaName, Moment, Name, Times, check_text
 
 SEED_MAX = 2**53 - 1
 PROMPT_MAX = 10_000
@@ -21,8 +21,6 @@ PRIORITIES: Mapping[str, int] = {"low": -50, "normal": 0, "high": 50}
 
 #: Fields of the job file whose parts aren't built yet, and what to do meanwhile.
 UNBUILT: Mapping[str, str] = {
-    "start_at": "Leave it out and drop the file when it shall run.",
-    "every": "Leave it out and drop the file each time.",
     "notify": "Leave it out and watch the status file.",
 }
 
@@ -186,6 +184,16 @@ class JobSettings(Declared):
     count: int | None = Field(None, ge=1, le=1000, description="So many takes; take k gets seed + k - 1.", examples=[4])
     priority: Priority | None = Field(
         None, description="low, normal, high, or -100 to 100: higher ones come first.", examples=["high"]
+    )
+    start_at: Moment | None = Field(
+        None,
+        description="Not before this time, by the clock of Reeldrop's machine unless a zone (Z, +01:00) follows it.",
+        examples=["2026-12-01 22:00"],
+    )
+    every: Times | None = Field(
+        None,
+        description="Again at each of these times, in cron's five fields or a word such as @daily.",
+        examples=["0 22 * * mon-fri"],
     )
     consent: bool | None = Field(
         None,

@@ -7,7 +7,9 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
+from service.cron import cron_of
 from service.declaration import mistake
+from service.moments import moment_of
 
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 _ENDING = re.compile(r".+\.(mp4|webm|mov|gif|webp|png|jpe?g|mkv|avi)", re.IGNORECASE)
@@ -56,6 +58,26 @@ def _check_output_name(text: str) -> str:
     return name
 
 
+def _check_moment(text: str) -> str:
+    try:
+        moment_of(text)
+    except ValueError as wrong:
+        fix = "Write for example start_at: 2026-12-01 22:00"
+        raise mistake("bad_value", f"{{field}} {text[:60]!r} is no moment. {wrong}", fix) from None
+    return text.strip()
+
+
+def _check_recurrence(text: str) -> str:
+    try:
+        cron_of(text)
+    except ValueError as wrong:
+        fix = 'Write for example every: "0 22 * * mon-fri"'
+        raise mistake("bad_value", f"{{field}} {text[:60]!r} says no times. {wrong}", fix) from None
+    return " ".join(text.split())
+
+
+Moment = Annotated[str, AfterValidator(check_text), AfterValidator(_check_moment)]
+Times = Annotated[str, AfterValidator(check_text), AfterValidator(_check_recurrence)]
 Name = Annotated[str, Field(max_length=200), AfterValidator(check_text)]
 OutputName = Annotated[str, Field(max_length=200), AfterValidator(_check_output_name)]
 MediaName = Annotated[str, Field(max_length=1000), AfterValidator(_check_media_name)]

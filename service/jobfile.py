@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,6 +13,7 @@ from service.job_output import Output
 from service.jobs_in_file import MAX_JOBS, jobs_of
 from service.matrix import PROMPTS, as_prompt
 from service.plain_text import decode as decode_text
+from service.recurrence import Recurrence
 from service.strict_yaml import MAX_PROBLEMS, Document, Node, read_all
 from service.strict_yaml import read as read_yaml
 from service.typed_yaml import read, read_partly
@@ -20,7 +21,7 @@ from service.yaml_slips import quote
 
 __all__ = [
     "MAX_JOBS", "PROMPT_MAX", "SEED_MAX", "UNBUILT", "Draft", "JobFile", "JobSettings", "Output", "Sliders",
-    "draft", "expand", "from_text", "named_files", "parse", "schema", "without_file",
+    "draft", "expand", "from_text", "named_files", "parse", "recurrence_of", "schema", "without_file",
 ]  # fmt: skip
 
 Place = tuple[int, int]
@@ -104,6 +105,8 @@ def draft(data: bytes, most: int = MAX_JOBS) -> Draft:
             problems = list(dict.fromkeys((*problems, *job.problems, *found)))
         if len(problems) >= MAX_PROBLEMS:
             break
+    if not any(problem.field in ("start_at", "every") for problem in problems):
+        problems += _several_times(settings, roots)
     problems = list(in_order(problems)[:MAX_PROBLEMS])
     if not settings:
         raise Rejected(*problems)
@@ -111,6 +114,11 @@ def draft(data: bytes, most: int = MAX_JOBS) -> Draft:
     starts = tuple((root.line, root.column) for root in roots)
     file = JobFile(tuple(settings), places, starts, written=tuple(written))
     return Draft(file, tuple(problems), tuple(broken))
+
+
+def recurrence_of(job: JobFile) -> Recurrence:
+    """Return when the jobs of a file are to start: all of them at once."""
+    return Recurrence(job.settings.start_at, job.settings.every)
 
 
 def from_text(text: str | bytes) -> JobFile:
@@ -194,6 +202,17 @@ def _read_one(job: Document) -> tuple[JobSettings, tuple[Problem, ...], frozense
         near for name in unknown if (near := nearest(name, JobSettings.model_fields) or SYNONYMS.get(name)) is not None
     }
     return made or JobSettings.model_validate({}), problems, bad | meant
+
+
+def _several_times(jobs: Sequence[JobSettings], roots: Sequence[Node]) -> Iterator[Problem]:
+    """A file rests, and comes up again, as a whole."""
+    for job, root in zip(jobs, roots, strict=True):
+        if (job.start_at, job.every) != (jobs[0].start_at, jobs[0].every):
+            field = "every" if job.every != jobs[0].every else "start_at"
+            fix = f"Write {field} above them, or give each a file of its own."
+            problem = Problem("conflict", f"The jobs of one file have several values of {field}.", fix, field=field)
+            yield problem.at(*root.keys.get(field, (root.line, root.column)))
+            return
 
 
 def _both_lengths(document: Document, found: Iterable[Problem]) -> Iterable[Problem]:

@@ -157,6 +157,17 @@ def renders_in_parts(database: Database) -> None:
     database.execute("ALTER TABLE renders ADD COLUMN parts TEXT")
 
 
+@MIGRATIONS()
+def recurrences(database: Database) -> None:
+    """Remember of what comes again what began last, and of each time whose its job file is."""
+    database.execute(
+        """CREATE TABLE recurrences ("drop" TEXT PRIMARY KEY, every TEXT NOT NULL, since TEXT NOT NULL,
+           fired TEXT) STRICT"""
+    )
+    database.execute('CREATE TABLE runs (run TEXT PRIMARY KEY, "drop" TEXT NOT NULL, owner TEXT NOT NULL) STRICT')
+    database.execute('CREATE INDEX runs_drop ON runs ("drop")')
+
+
 def folded(task: str, grouping: str, name: str) -> str:
     """Return what two outbox names share when they clash, folders and all."""
     return fold("/".join(part for part in (task, grouping, name) if part))

@@ -145,7 +145,8 @@ def _drop_of(claim: Claim) -> Drop:
     members = tuple(member.path for member in claim.members)
     # A drop that says "again" is written as what it was dropped as: a file that names the job.
     kind = "job_file" if record["kind"] == "again" else record["kind"]
-    return Drop(claim.drop_id, record["task"], clean_folder(record["grouping"]), clean(record["name"]), kind, members)
+    name = record.get("copied") or clean(record["name"])
+    return Drop(claim.drop_id, record["task"], clean_folder(record["grouping"]), name, kind, members)
 
 
 def _waiting(claim: Claim, name: str) -> Job:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from service.drops import Candidate
 from service.job import Drop, Job, State
@@ -90,6 +90,11 @@ class Sightings:
         """Let go of a drop that is claimed."""
         if seen := self._seen.pop(path, None):
             self._paths.pop(seen.job, None)
+
+    def move(self, path: str, members: Sequence[str]) -> None:
+        """Follow a drop that we have moved ourselves: its files lie elsewhere now."""
+        seen = self._seen.pop(path)
+        self._keep(members[0], replace(seen, members=tuple(members)))
 
     def vanish(self, paths: Iterable[str]) -> list[str]:
         """Cancel every drop whose deciding file is gone; return those whose status file can't be taken away yet."""

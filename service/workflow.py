@@ -21,7 +21,9 @@ from service.manifest_loras import FOLDER
 from service.resolving import Question, Resolved, resolve
 
 #: Job fields that every workflow takes, because they never reach the graph.
-OUTSIDE = frozenset({"workflow", "count", "matrix", "preset", "priority", "output", "rerun", "consent", "shrink"})
+OUTSIDE = frozenset({
+    "workflow", "count", "matrix", "preset", "priority", "output", "rerun", "consent", "shrink", "start_at", "every",
+})  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 
 from service.drops.junk import in_junk
-from service.drops.names import RESERVED, read_name
+from service.drops.names import RESERVED, SCHEDULED, is_scheduled, read_name
 from service.naming import fold
 
 
@@ -26,7 +26,7 @@ def drop_folder_of(folder: str, with_job_file: Collection[str], presets: Collect
     """
     if not with_job_file:
         return None
-    end = folder.find("/")
+    end = folder.find("/", len(SCHEDULED) + 1 if is_scheduled(folder) else 0)
     while end != -1:
         begin, end = end + 1, folder.find("/", end + 1)
         part = folder[begin:] if end == -1 else folder[begin:end]

@@ -13,8 +13,10 @@ from service.drops.names import (
     RESERVED,
     FileKind,
     Said,
+    awake,
     control_of,
     in_reserved,
+    is_scheduled,
     job_file_rank,
     media_kind,
     read_name,
@@ -55,6 +57,11 @@ class Candidate:
         """Every file that the drop owns, the deciding one first."""
         leading = tuple(path for path in (self.job_file, self.text_file) if path is not None)
         return leading + self.media + self.others
+
+    @property
+    def rests(self) -> bool:
+        """Whether it lies below scheduled/, where jobs rest until their time."""
+        return is_scheduled(self.members[0])
 
 
 #: In the order in which they have the word.
@@ -113,9 +120,14 @@ def group_folder(
     if task_of(f"{folder}/") not in tasks or in_junk(folder):
         return (), ()
     members = sorted(path for path in paths if not is_junk(path.rpartition("/")[2]))
-    if in_reserved(folder):
+    if in_reserved(awake(folder)):
         return (), tuple(members)
-    found, left = _of_folder(folder, members, with_texts=prompted is None or task_of(f"{folder}/") in prompted)
+    prompts = not is_scheduled(folder) and (prompted is None or task_of(f"{folder}/") in prompted)
+    found, left = _of_folder(folder, members, with_texts=prompts)
+    if is_scheduled(folder):
+        # Only a job file can say a time.
+        left += [path for drop in found if drop.kind != "job_file" for path in drop.members]
+        found = [drop for drop in found if drop.kind == "job_file"]
     return tuple(found), tuple(left)
 
 
@@ -131,7 +143,7 @@ def group_folder_drop(folder: str, paths: Iterable[str]) -> Candidate:
     media = tuple(path for path in members if media_kind(path) and not is_conflict_copy(path.rpartition("/")[2]))
     kept = {job_file, *media}
     above, _, name = folder.rpartition("/")
-    task, _, grouping = above.partition("/")
+    task, _, grouping = awake(above).partition("/")
     others = tuple(path for path in members if path not in kept)
     return Candidate(task, grouping, name, "folder", job_file, None, media, folder, others)
 
@@ -170,7 +182,7 @@ def _of_folder(folder: str, members: list[str], *, with_texts: bool) -> tuple[li
         # A job file named like the whole stem wins over the reading of its last part as a role.
         key = fold(whole) if role and fold(whole) in leading else fold(name)
         owned.setdefault(key, []).append((path, name, role))
-    task, _, grouping = folder.partition("/")
+    task, _, grouping = awake(folder).partition("/")
     found: list[Candidate] = []
     for key, files in leading.items():
         found += _led(task, grouping, files, tuple([path for path, _, _ in owned.pop(key, ())]), left)

@@ -10,6 +10,7 @@ from service.job import MediaKind
 from service.naming import fold
 
 #: Top folders of the inbox that are no tasks; inside a task they are no grouping folders either.
+SCHEDULED = "scheduled"
 RESERVED = frozenset({"done", "rejected", "media", "scheduled", "gallery", ".reeldrop"})
 
 #: The words that may stand between a medium's NAME and its extension: NAME.source.jpg.
@@ -51,15 +52,25 @@ def read_name(filename: str) -> Said:
     return _read(filename)
 
 
+def is_scheduled(path: str) -> bool:
+    """Tell whether an inbox-relative path lies where jobs rest until their time: below scheduled/."""
+    return path.startswith(f"{SCHEDULED}/")
+
+
+def awake(path: str) -> str:
+    """Return where a path would lie if it didn't rest: scheduled/ has the same task folders as the inbox."""
+    return path.removeprefix(f"{SCHEDULED}/")
+
+
 def task_of(path: str) -> str:
-    """Return the first folder of an inbox-relative path; empty for a file that lies in the inbox itself."""
-    task, slash, _ = path.partition("/")
+    """Return the task folder of an inbox-relative path; empty for a file that lies in none."""
+    task, slash, _ = awake(path).partition("/")
     return task if slash else ""
 
 
 def grouping_of(path: str) -> str:
     """Return the folders between the task and the file, empty if there are none."""
-    return "/".join(path.split("/")[1:-1])
+    return "/".join(awake(path).split("/")[1:-1])
 
 
 def name_of(path: str) -> str:
@@ -100,16 +111,16 @@ def control_of(path: str) -> Control | None:
     """
     Return the order that a file is by its path, relative to inbox or outbox; None for any other file.
 
-    PAUSE counts in the inbox itself and in a task's own folder, NAME.cancel in a task's folder and below; elsewhere
-    such files mean nothing. Whether the first folder is a task is for the caller to know.
+    PAUSE counts in the inbox itself and in a task's own folder, NAME.cancel in a task's folder and below, and where its
+    jobs rest; elsewhere such files mean nothing. Whether the first folder is a task is for the caller to know.
     """
-    folder, _, filename = path.rpartition("/")
+    folder, _, filename = awake(path).rpartition("/")
     kind, name, _, _ = read_name(filename)
     # A dot in front hides a file from the person who would have to see that it is there.
     if kind != "control" or filename.startswith(".") or in_reserved(folder) or in_junk(folder):
         return None
     if not name:
-        return Control("pause", folder, "") if "/" not in folder else None
+        return Control("pause", folder, "") if "/" not in folder and not is_scheduled(path) else None
     return Control("cancel", folder, name) if folder else None
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from service.disk import Disk, draft_of
+from service.inbox.copies import COPYING, fill
 from service.inbox.giveback import clear_folder, finish_return, forget_reason, put_back
 from service.inbox.look import facts_of
 from service.inbox.record import RECORD, Claim, Member, Unit, encode, entries_of, read_claim
@@ -101,6 +102,19 @@ class Claims:
         self._settle([claim])
         return claim
 
+    def copy(self, drop_id: str, members: Sequence[Member], folder: str | None = None, **record: Any) -> Claim:
+        """Make a claim of copies: the files stay where they are. Raises as `make` does, and leaves nothing then."""
+        content = self._content(Wanted(drop_id, members, record, folder), COPYING)
+        claim = Claim(self._root / f"{drop_id}.{self._epoch}", content, self._disk)
+        copied = fill(claim, self._check_unchanged)
+        self._disk.fsync_folder(self._root)
+        return copied
+
+    @property
+    def inbox(self) -> Path:
+        """The inbox that the claims are in."""
+        return self._inbox
+
     def open(self, drop_id: str) -> Claim | None:
         """Return the claim of a drop from its folder, or None where there is none; raises ValueError, OSError."""
         with suppress(FileNotFoundError):
@@ -135,21 +149,25 @@ class Claims:
 
     def _begin(self, wanted: Wanted) -> Claim | Exception:
         """Check what is to be taken, and say what will be saved of it."""
-        content = {
-            "schema": 1,
-            "drop": wanted.drop_id,
-            "host": self._host,
-            "boot": self._boot,
-            "stage": "claiming" if wanted.members else "claimed",
-            "members": entries_of(wanted.members, wanted.folder),
-            "folder": wanted.folder,
-        }
-        claim = Claim(self._root / f"{wanted.drop_id}.{self._epoch}", content | wanted.record, self._disk)
+        content = self._content(wanted, "claiming" if wanted.members else "claimed")
+        claim = Claim(self._root / f"{wanted.drop_id}.{self._epoch}", content, self._disk)
         try:
             self._check_unchanged(wanted.members)
         except (OSError, ClaimLost, MembersChanged) as trouble:
             return trouble
         return claim
+
+    def _content(self, wanted: Wanted, stage: str) -> dict[str, Any]:
+        content = {
+            "schema": 1,
+            "drop": wanted.drop_id,
+            "host": self._host,
+            "boot": self._boot,
+            "stage": stage,
+            "members": entries_of(wanted.members, wanted.folder),
+            "folder": wanted.folder,
+        }
+        return content | wanted.record
 
     def _with_all(
         self, answers: list[Claim | Exception], act: Callable[[Sequence[Claim]], None]
@@ -277,23 +295,27 @@ class Claims:
         except FileNotFoundError:
             self._remove_unmade(folder)
             return None
-        stage = claim.record["stage"]
+        stage, shelved = claim.record["stage"], claim.record.get("shelved", False)
+        if stage == "claimed" and not shelved:
+            return _checked(claim)
         if stage == "returning":
             finish_return(claim, self._inbox)
             self.returned[claim.drop_id] = claim.record
-            return None
-        if stage == "claimed":
-            for member in claim.held():
-                if facts_of(claim.file_of(member.path)).kind != "file":
-                    raise ValueError(f"{claim.file_of(member.path)} is no plain file")
-            return claim
-        if not claim.held_units():
+        elif stage == COPYING or not claim.held_units():
+            # Of what was being copied the files lie where they did, and come up again.
             clear_folder(claim)
-            return None
-        if not self._complete(claim):
-            return None
-        self._settle([claim])
-        return claim
+        elif shelved:
+            # It was about to be laid to rest: it is seen anew where it was dropped, and its time judged anew.
+            put_back(claim, self._inbox)
+        else:
+            return self._completed(claim)
+        return None
+
+    def _completed(self, claim: Claim) -> Claim | None:
+        whole = self._complete(claim)
+        if whole:
+            self._settle([claim])
+        return claim if whole else None
 
     def _remove_unmade(self, folder: Path) -> None:
         """Remove what a claim left that ended before its record was written, or after its record was removed."""
@@ -302,3 +324,10 @@ class Claims:
                 raise ValueError(f"{path} lies in a claim without a record")
             self._disk.unlink(path)
         self._disk.remove_folder(folder)
+
+
+def _checked(claim: Claim) -> Claim:
+    for member in claim.held():
+        if facts_of(claim.file_of(member.path)).kind != "file":
+            raise ValueError(f"{claim.file_of(member.path)} is no plain file")
+    return claim

@@ -16,7 +16,9 @@ from service.inbox.record import RECORD, Claim
 from service.inbox.trust import is_inside
 from service.naming import fit
 
-Where = Literal["done", "rejected"]
+Where = Literal["done", "rejected", "scheduled"]
+#: Where the files of a drop may go when they leave its claim.
+_OUT = ("done", "rejected", "scheduled")
 
 #: The last line of each reason file; only files that end with it are ours to remove.
 _OURS = "Reeldrop removes this note when {name} is dropped again."
@@ -234,8 +236,8 @@ def _reason_name(claim: Claim) -> str:
 def _planned_folder(claim: Claim, inbox: Path) -> Path:
     folder: str = claim.record["returning"]["folder"]
     # Whoever may write to the share may write to claim.json.
-    if not is_inside(folder) or folder.split("/", 1)[0] not in ("done", "rejected"):
-        raise ValueError(f"{claim.folder / RECORD} names a folder outside of done and rejected")
+    if not is_inside(folder) or folder.split("/", 1)[0] not in _OUT:
+        raise ValueError(f"{claim.folder / RECORD} names a folder outside of {', '.join(_OUT)}")
     return inbox / folder
 
 

@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from service.drops import is_junk, is_junk_folder
+from service.drops import SCHEDULED, is_junk, is_junk_folder
 from service.inbox.roots import Place, kind_of
 from service.settling import FileFacts, Kind
 
@@ -38,7 +38,7 @@ class Changes:
 
 class Listing:
     """
-    What lies in the task folders at any depth, folders and junk apart, kept from look to look.
+    What lies in the task folders and where their jobs rest, at any depth, kept from look to look; no folders, no junk.
 
     Symbolic links are never followed. A task folder that isn't there is empty; whether the inbox itself is there is for
     its marker to say. Of a folder that can't be listed the last that is known stands.
@@ -46,7 +46,7 @@ class Listing:
 
     def __init__(self, inbox: Path, tasks: Collection[str]) -> None:
         self._root = os.fspath(inbox)
-        self._tasks = sorted(tasks)
+        self._tasks = _roots(tasks)
         #: Folder → name → facts.
         self.folders: dict[str, dict[str, FileFacts]] = {}
         self._junk: dict[str, set[str]] = {}
@@ -55,7 +55,7 @@ class Listing:
 
     def follow(self, tasks: Collection[str]) -> None:
         """List these tasks' folders from the next look on."""
-        self._tasks = sorted(tasks)
+        self._tasks = _roots(tasks)
 
     def facts(self, path: str) -> FileFacts | None:
         """Return the facts of a listed file, or None."""
@@ -117,6 +117,10 @@ class Listing:
         if names:
             changes.gone.update(f"{folder}/{name}" for name in names)
             changes.folders.add(folder)
+
+
+def _roots(tasks: Collection[str]) -> list[str]:
+    return [*sorted(tasks), *(f"{SCHEDULED}/{task}" for task in sorted(tasks))]
 
 
 def look(inbox: Path, tasks: Collection[str]) -> dict[str, FileFacts]:

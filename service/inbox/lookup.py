@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from service.drops import awake
 from service.inbox.look import facts_of
 from service.naming import fold
 from service.settling import FileFacts
@@ -31,7 +32,8 @@ class Lookup:
 
     def find(self, home: str, name: str) -> str | None:
         """Return the key of a named file, searched in `home` (inbox-relative), inbox/media, and the media folders."""
-        for folder in (home, _SHARED, *self._roots):
+        # Of a job that rests the files that it doesn't own lie where it was dropped.
+        for folder in dict.fromkeys((home, awake(home), _SHARED, *self._roots)):
             if (found := self._below(folder, name)) is not None:
                 return found
         return None

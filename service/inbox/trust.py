@@ -148,7 +148,7 @@ def _are_facts(value: Any) -> bool:
 
 
 def _is_return(value: Any) -> bool:
-    if not isinstance(value, dict) or value.get("where") not in ("done", "rejected", "inbox"):
+    if not isinstance(value, dict) or value.get("where") not in ("done", "rejected", "scheduled", "inbox"):
         return False
     if value["where"] == "inbox":
         return True
@@ -162,7 +162,7 @@ def _is_return(value: Any) -> bool:
 
 
 _KEYS: Mapping[str, Callable[[Any], bool]] = {
-    "stage": _one_of("claiming", "claimed", "returning"),
+    "stage": _one_of("copying", "claiming", "claimed", "returning"),
     "members": _are_members,
     "returning": _is_return,
     "task": _is_text,
@@ -178,5 +178,7 @@ _KEYS: Mapping[str, Callable[[Any], bool]] = {
     "problem": _is_problem,
     "seed": lambda value: _is_whole(value) and 0 <= value < 1 << 53,
     "jobs": _are_jobs,
+    "shelved": lambda value: isinstance(value, bool),
+    "copied": lambda value: isinstance(value, str) and clean(value) == value,
     "outbox_name": lambda value: isinstance(value, str) and clean(value) == value,
 }

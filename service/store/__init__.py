@@ -10,11 +10,12 @@ from service.store.fleet import Fleet
 from service.store.jobs import ForbiddenMove
 from service.store.memory import Memory
 from service.store.quarantine import Quarantine
+from service.store.recurrences import Recurrences
 from service.store.setbacks import Setbacks
 from service.store.troubles import Troubles
 
 __all__ = ["ForbiddenMove", "Store", "Sums", "utc_now"]
 
 
-class Store(Drops, Batches, Memory, Durations, Fleet, Setbacks, Troubles, Quarantine):
+class Store(Drops, Batches, Memory, Durations, Fleet, Setbacks, Troubles, Quarantine, Recurrences):
     """The queue and the log in one SQLite file, shared by the daemon's threads."""

@@ -47,6 +47,8 @@ class World:
         self.classifier: Callable[[], Classifier] = MarkerClassifier
         self.app: App | None = None
         self.changes: list[Job] = []
+        #: Called before the daemon is built.
+        self.prepare: Callable[[], None] = lambda: None
 
     # what a user does ------------------------------------------------------------------------------------------------
 
@@ -87,6 +89,7 @@ class World:
         """Start the daemon in this process."""
         self.app = App(self.config, classifier=self.classifier)
         self.app.on_change = self.changes.append
+        self.prepare()
         self.app.open()
         self.app.start()
         return self
