@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
 from service import parts
@@ -17,6 +16,7 @@ from service.disk_trouble import unavailable_of
 from service.errors import Unavailable
 from service.fleet import Fleet
 from service.following import Following
+from service.interpolating import fitted
 from service.job import Hold, Job, Render, State
 from service.neighbours import Publisher, Server
 from service.patience import gap_s
@@ -24,7 +24,7 @@ from service.pursuit import Pursuit, Where, Why
 from service.register import Register
 from service.report import Report
 from service.schedule import Turn, choose, passed_by
-from service.sending import Sent, Unwanted, send
+from service.sending import Sent, Unwanted, Withheld, ready_files, send
 from service.store import ForbiddenMove, utc_now
 from service.timing import Timing
 
@@ -32,14 +32,8 @@ LOG = logging.getLogger(__name__)
 
 #: Behind more prompts of other people than this nothing of ours is queued in advance.
 _LONG_QUEUE = 2
-
-
-class Withheld(Exception):
-    """Something of ours keeps a job from being sent; its server has no part in it."""
-
-    def __init__(self, away: Unavailable) -> None:
-        super().__init__(str(away))
-        self.away = away
+#: More prompts than could ever be on their way at one backend at once.
+_REMEMBERED = 1000
 
 
 class Dispatch:
@@ -102,9 +96,17 @@ class Dispatch:
         return max(0.0, self._wait_until_s - self._monotonic()) if self._waits else None
 
     def planned(self, job: Job) -> Render:
-        """Return what a backend is to run for a job."""
+        """Return what a backend was to run for a job."""
         render = self._store.render(job.id)
         assert render is not None, f"{job.name} was queued without a plan"
+        return render
+
+    def _fitted(self, job: Job, connection: Connection) -> Render:
+        """Return what this backend is to run for a job, saved before anything is sent."""
+        planned = self.planned(job)
+        render = fitted(planned, connection.object_info)
+        if render != planned:
+            self._store.plan(render)
         return render
 
     def pursue(self, job: Job, render: Render, where: Where) -> Pursuit:
@@ -153,7 +155,7 @@ class Dispatch:
         """Send again what the server has lost, and what could not be sent."""
         while self._at.lost:
             job = self._at.lost.pop()
-            self._unsent.append(self.pursue(job, self.planned(job), Where.HERE))
+            self._unsent.append(self.pursue(job, self._fitted(job, connection), Where.HERE))
         while self._unsent and self._monotonic() >= self._wait_until_s:
             pursuit = self._unsent.pop()
             if self._at.pursuits.get(pursuit.job.id) is pursuit:
@@ -227,7 +229,7 @@ class Dispatch:
         job = self._store.get(turn.id)
         if job is None:
             return
-        render = self.planned(job)
+        render = self._fitted(job, connection)
         models = models_of(render.graph)
         known: dict[str, Any] = {"backend": self.name, "engine": connection.engine, "models": models}
         if parts.is_going_on(render):
@@ -250,22 +252,16 @@ class Dispatch:
         pursuit.where = Where.SENDING
         job_id = pursuit.job.id
         self._sent_in[pursuit.prompt_id] = self._server.life
+        if len(self._sent_in) > _REMEMBERED:
+            del self._sent_in[next(iter(self._sent_in))]
         self._sender.submit(
             send,
             pursuit,
             connection,
-            lambda: self._files(pursuit.job, pursuit.render),
+            lambda: ready_files(self._publisher, pursuit),
             lambda: self._store.asked_to_cancel(job_id),
             self._ear.tell,
         )
-
-    def _files(self, job: Job, render: Render) -> Iterator[tuple[str, Path]]:
-        try:
-            # Asked before each sending, the second one after a loss too.
-            self._publisher.ready()
-        except Unavailable as missing:
-            raise Withheld(missing) from missing
-        return self._publisher.files(job, render)
 
     def note_sent(self, sent: Sent, connection: Connection) -> None:
         """Take note of how sending went; raises Unavailable where the server is in trouble."""

@@ -40,6 +40,8 @@ HARMLESS: Final = _table("""
     CLIP_VISION: CLIPVisionLoader
     CLIP_VISION_OUTPUT: CLIPVisionEncode
     UPSCALE_MODEL: UpscaleModelLoader
+    INTERP_MODEL: FrameInterpolationModelLoader
+    IMAGE: FrameInterpolate
     CONTROL_NET: ControlNetLoader DiffControlNetLoader ACN_ControlNetLoaderAdvanced ACN_SparseCtrlLoaderAdvanced
     SPARSE_METHOD: ACN_SparseCtrlIndexMethodNode ACN_SparseCtrlSpreadMethodNode
     CONDITIONING: CLIPTextEncode CLIPTextEncodeFlux CLIPTextEncodeSDXL CLIPTextEncodeSD3 FluxGuidance ControlNetApply

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +11,7 @@ from service import guard
 from service.comfy import preflight
 from service.connection import PREVIEW_ENGINE, Connection, Files
 from service.errors import Problem, Rejected, Unavailable
+from service.neighbours import Publisher
 from service.pursuit import Pursuit, Where
 
 LOG = logging.getLogger(__name__)
@@ -26,6 +27,24 @@ class Sent:
 
 class Unwanted(Exception):
     """Somebody asked to cancel the job before its prompt was sent."""
+
+
+class Withheld(Exception):
+    """Something of ours keeps a job from being sent; its server has no part in it."""
+
+    def __init__(self, away: Unavailable) -> None:
+        super().__init__(str(away))
+        self.away = away
+
+
+def ready_files(publisher: Publisher, pursuit: Pursuit) -> Iterator[tuple[str, Path]]:
+    """Return the files that a prompt uploads; raises Withheld where its result could not be screened."""
+    try:
+        # Asked before each sending, the second one after a loss too.
+        publisher.ready()
+    except Unavailable as missing:
+        raise Withheld(missing) from missing
+    return publisher.files(pursuit.job, pursuit.render)
 
 
 def send(
