@@ -11,6 +11,9 @@ from service.declaration import did_you_mean
 from service.errors import Problem
 from service.manifest import Manifest
 
+#: Classes that put pictures and sound together, the sound being optional.
+_PUT_TOGETHER = frozenset({"VHS_VideoCombine", "CreateVideo"})
+
 
 def states_of(manifest: Manifest, asked: Mapping[str, bool], roles: Collection[str]) -> dict[str, bool]:
     """Return for each switch whether it is on: one of a role exactly when the job brings that role."""
@@ -72,3 +75,18 @@ def configure(graph: dict[str, dict[str, Any]], manifest: Manifest, defaults: Ma
         for target in configured.to:
             node = target.node or graphs.titled(graph, str(target.title))
             graph[node]["inputs"][target.input] = configured.values.get(said, said)
+
+
+def leave_out_sound(graph: dict[str, dict[str, Any]], silent: Collection[str]) -> None:
+    """Let nothing be put together with the sound of a loader (by node id) whose video has none."""
+    for node in graph.values():
+        link = node["inputs"].get("audio")
+        if node.get("class_type") in _PUT_TOGETHER and graphs.is_link(link) and _loader(graph, link[0]) in silent:
+            del node["inputs"]["audio"]
+
+
+def _loader(graph: Mapping[str, Mapping[str, Any]], source: str) -> str:
+    """Return the node that loads what a node gives out as sound: itself, or the one whose video it takes apart."""
+    node = graph.get(source, {})
+    video = node.get("inputs", {}).get("video")
+    return str(video[0]) if node.get("class_type") == "GetVideoComponents" and graphs.is_link(video) else source

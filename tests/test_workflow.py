@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from service import graph as graphs
 from service import manifest as manifests
-from service import manifest_keys, manifest_loras, manifest_needs, manifest_switches
+from service import manifest_keys, manifest_loras, manifest_needs, manifest_switches, switching
 from service.choosing import choose
 from service.declaration import reference
 from service.errors import Rejected
@@ -485,3 +485,30 @@ def test_the_manifest_in_the_documentation_fits_the_graph_that_it_is_about():
     (text,) = (text for text in pages.examples("workflows.md") if text.startswith("schema: 1\n"))
     flow = parse("tiny", (FOLDER / "text_to_video_basic.json").read_bytes(), text.encode())
     assert bind(flow, settings(prompt="a"), 1, {}, "p", DEFAULTS).settings["frames"] == 16
+
+
+def silent(flow, audio):
+    facts = MediaFacts(MediaKind.VIDEO, "mp4", 64, 64, 24, 12.0, 2.0, "h264", audio)
+    return bind(
+        flow, settings(consent=True), 1, {"target": "t.mp4", "source": "s.png"}, "p", DEFAULTS, {"target": facts}
+    )
+
+
+def test_the_sound_of_a_silent_video_is_asked_of_nobody():
+    flow = next(flow for flow in SHIPPED if flow.name == "face_swap_video")
+    assert "audio" in silent(flow, audio=True).graph["6"]["inputs"]
+    bound = silent(flow, audio=False)
+    assert "audio" not in bound.graph["6"]["inputs"]
+    assert bound.expected.audio is False
+
+
+def test_the_sound_of_a_silent_video_that_is_taken_apart_is_asked_of_nobody():
+    graph = {
+        "1": {"class_type": "LoadVideo", "inputs": {"file": "t.mp4"}},
+        "2": {"class_type": "GetVideoComponents", "inputs": {"video": ["1", 0]}},
+        "3": {"class_type": "CreateVideo", "inputs": {"images": ["2", 0], "fps": 12, "audio": ["2", 1]}},
+        "4": {"class_type": "CreateVideo", "inputs": {"images": ["2", 0], "fps": 12, "audio": ["9", 0]}},
+    }
+    switching.leave_out_sound(graph, {"1"})
+    assert "audio" not in graph["3"]["inputs"]
+    assert "audio" in graph["4"]["inputs"]

@@ -1,5 +1,8 @@
 """Videos made fit for every workflow's loader: upright H.264 at a constant rate, square pixels, one sound track.
 
+A silent video gets a track in which nothing is heard: VHS_LoadVideo (VideoHelperSuite 4ee72c06) offers the sound of
+what it loads, and ComfyUI 0.33.0 takes it at once, linked or not, which fails the node where there is none.
+
 Loaded only in child processes.
 """
 
@@ -61,11 +64,13 @@ def prepare(path: Path, target: Path, large_bytes: int) -> tuple[MediaFacts, lis
     """
     Write a video, or an animation, to `target` as an MP4 for loaders, whole or not at all, without any metadata.
 
-    Returns what it is, a line for each change, and whether it was written: a clip of more than `large_bytes` that needs
-    no change is left where it is. Raises Rejected for one that can't be decoded.
+    Returns what it is (silent, if nobody gave it sound), a line for each change, and whether it was written: a clip of
+    more than `large_bytes` with sound that needs no change is left where it is. Raises Rejected for one that can't be
+    decoded.
     """
     format_name = formats.read_format(path)
     draft = target.with_name(f".{target.name}.part")
+    silent = True
     try:
         if format_name in formats.PICTURES:
             lines = _from_animation(path, format_name, draft)
@@ -73,22 +78,29 @@ def prepare(path: Path, target: Path, large_bytes: int) -> tuple[MediaFacts, lis
             with clips.open_clip(path, format_name) as clip:
                 found, first = frames.whole_index(clip), frames.first(clip)
                 plan = _plan(clip, found, first)
-                lines = list(plan.lines)
-                if not lines and path.stat().st_size > large_bytes:
+                silent = plan.sound is None
+                if not (plan.lines or silent) and path.stat().st_size > large_bytes:
                     return clips.describe(clip, found, first), [], False
-                try:
-                    _write(clip, found, plan, draft)
-                except av.error.FFmpegError:
-                    if not plan.copies:
-                        raise
-                    # Packets whose times no MP4 takes, as some cutting programs leave them; frames can be told anew.
-                    lines.append("encoded anew, because the times of its frames are out of order")
-                    _write(clip, found, replace(plan, copies=False, copies_sound=False), draft)
+                lines = _write_somehow(clip, found, plan, draft)
         draft.replace(target)
     finally:
         draft.unlink(missing_ok=True)
     with clips.open_clip(target, "mp4") as made:
-        return clips.facts(made), lines, True
+        return replace(clips.facts(made), audio=not silent), lines, True
+
+
+def _write_somehow(clip: Clip, found: Index, plan: _Plan, draft: Path) -> list[str]:
+    """Write a clip by its plan, or encoded anew where that can't be; return a line for each change."""
+    try:
+        _write(clip, found, plan, draft)
+    except av.error.FFmpegError:
+        if not plan.copies:
+            raise
+    else:
+        return list(plan.lines)
+    # Packets whose times no MP4 takes, as some cutting programs leave them; frames can be told anew.
+    _write(clip, found, replace(plan, copies=False, copies_sound=False), draft)
+    return [*plan.lines, "encoded anew, because the times of its frames are out of order"]
 
 
 def _plan(clip: Clip, found: Index, first: VideoFrame) -> _Plan:
@@ -169,6 +181,8 @@ def _write(clip: Clip, found: Index, plan: _Plan, draft: Path) -> None:
             writer.copy_track(plan.sound)
         elif plan.sound is not None:
             writer.add_sound(plan.sound, Fraction(0) if plan.copies else start_s)
+        else:
+            writer.add_silence()
         number = 0
         until = time.monotonic() + _DECODE_S
         for packet in clip.container.demux(*([clip.stream, plan.sound] if plan.sound else [clip.stream])):
@@ -253,6 +267,7 @@ def _from_animation(path: Path, format_name: str, draft: Path) -> list[str]:
                 shape = shape_of(frame, None)
                 writer = Writer(draft, shape, rate)
                 writer.add_picture()
+                writer.add_silence()
             _put(writer, spread.put(at_s, frame))
             at_s += Fraction(step_ms) / 1000
         assert writer is not None, "an animation has a first frame"

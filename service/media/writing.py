@@ -87,6 +87,7 @@ class Writer:
         self._copied: dict[int, Any] = {}
         self._inexact: set[int] = set()
         self._sound: _Sound | None = None
+        self._silence: _Silence | None = None
         self._graphs: dict[tuple[Any, ...], Graph] = {}
         self._count = 0
 
@@ -123,6 +124,10 @@ class Writer:
         """Add a sound track that another is encoded into; `start_s` is when the picture begins in the source."""
         self._sound = _Sound(self._output, stream, start_s)
 
+    def add_silence(self) -> None:
+        """Add a sound track in which nothing is heard, as long as the picture."""
+        self._silence = _Silence(self._output)
+
     def copy(self, packet: Packet[Any]) -> None:
         """Copy one packet of a copied track."""
         if packet.dts is None and packet.size == 0:
@@ -133,6 +138,10 @@ class Writer:
             packet.time_base, packet.duration = 1 / self._rate, 1
         packet.stream = self._copied[packet.stream_index]
         self._output.mux(packet)
+        if self._silence is not None:
+            # Nothing but the picture is copied then.
+            self._count += 1
+            self._silence.until(self._count / self._rate)
 
     def put_frame(self, frame: VideoFrame) -> None:
         """Encode one frame as the next one."""
@@ -141,6 +150,8 @@ class Writer:
         laid.pts, laid.time_base, laid.pict_type = self._count, 1 / self._rate, 0
         self._count += 1
         self._output.mux(self._picture.encode(laid))
+        if self._silence is not None:
+            self._silence.until(self._count / self._rate)
 
     def put_sound(self, packet: Packet[Any]) -> None:
         """Decode one packet of sound and encode it anew."""
@@ -152,6 +163,8 @@ class Writer:
             self._output.mux(self._picture.encode(None))
         if self._sound is not None:
             self._sound.finish()
+        if self._silence is not None:
+            self._silence.finish()
 
     def _laid_out(self, frame: VideoFrame) -> VideoFrame:
         key = (frame.width, frame.height, frame.format.name, frame.colorspace, frame.color_range)
@@ -216,3 +229,29 @@ class _Sound:
             part.pts, part.time_base = self._next, Fraction(1, self._rate)
             self._next = (self._next or 0) + part.samples
             self._output.mux(self._stream.encode(part))
+
+
+class _Silence:
+    """A sound track of nothing, mono."""
+
+    _RATE = 48_000
+    _SAMPLES = 1024
+
+    def __init__(self, output: Any) -> None:
+        self._output = output
+        self._stream = output.add_stream("aac", rate=self._RATE, layout="mono")
+        self._next = 0
+
+    def until(self, end_s: Fraction) -> None:
+        """Let it last at least so long."""
+        while self._next < end_s * self._RATE:
+            frame = AudioFrame(format="fltp", layout="mono", samples=self._SAMPLES)
+            for plane in frame.planes:
+                plane.update(bytes(plane.buffer_size))
+            frame.sample_rate, frame.pts, frame.time_base = self._RATE, self._next, Fraction(1, self._RATE)
+            self._next += self._SAMPLES
+            self._output.mux(self._stream.encode(frame))
+
+    def finish(self) -> None:
+        """Encode what is left."""
+        self._output.mux(self._stream.encode(None))

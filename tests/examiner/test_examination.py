@@ -120,7 +120,7 @@ def test_an_animation_plays_a_video_and_gives_a_picture_its_first_frame(desk, na
 
 def test_the_wrong_kind_is_refused(desk):
     still = desk.own(drawing.photo(desk.root / "a.gif"))
-    clip = desk.own(drawing.clip(desk.root / "b.mp4"))
+    clip = desk.own(drawing.clip(desk.root / "b.mp4", audio=True))
     with pytest.raises(Rejected, match=r"a\.gif is a picture, and target must be a video"):
         desk.examine(still, VIDEO)
     with pytest.raises(Rejected, match=r"b\.mp4 is a video, and image must be a picture"):
@@ -147,7 +147,7 @@ def test_a_file_of_a_dropped_folder_is_found_by_its_place_in_it(desk):
 @pytest.mark.parametrize("place", ["media", "roots", "beside"])
 def test_a_shared_file_is_copied_once(desk, place):
     folder = {"media": desk.inbox / "media", "roots": desk.photos, "beside": desk.inbox / "retouch" / "trip"}[place]
-    file = desk.name(drawing.clip(folder / "walk.mp4"))
+    file = desk.name(drawing.clip(folder / "walk.mp4", audio=True))
     made = desk.examine(file, VIDEO)
     (folder / "walk.mp4").unlink()
     assert desk.examine(file, VIDEO) == made
@@ -156,7 +156,7 @@ def test_a_shared_file_is_copied_once(desk, place):
 
 def test_a_large_clean_video_is_used_where_it_lies(small_desk):
     desk = small_desk
-    shared = desk.examine(desk.name(drawing.clip(desk.photos / "walk.mp4")), VIDEO)
+    shared = desk.examine(desk.name(drawing.clip(desk.photos / "walk.mp4", audio=True)), VIDEO)
     assert (shared.where, shared.prepared, shared.adjusted) == ("shared", str(desk.photos / "walk.mp4"), ())
     assert desk.sent(shared) == [("reeldrop/0198/target.mp4 [temp]", (desk.photos / "walk.mp4").read_bytes())]
     owned = desk.examine(desk.own(drawing.clip(desk.root / "own.mp4", audio=True)), VIDEO, label="other")
@@ -197,7 +197,7 @@ def pipe(path: Path) -> None:
 @pytest.mark.parametrize("act", [change, grow, replace, link, pipe])
 def test_a_large_shared_file_that_changed_fails_the_job(small_desk, act):
     desk = small_desk
-    made = desk.examine(desk.name(drawing.clip(desk.photos / "walk.mp4")), VIDEO)
+    made = desk.examine(desk.name(drawing.clip(desk.photos / "walk.mp4", audio=True)), VIDEO)
     act(desk.photos / "walk.mp4")
     with pytest.raises(Failed, match=r"target .*\(walk\.mp4\) was changed or replaced") as failure:
         desk.sent(made)
@@ -207,7 +207,7 @@ def test_a_large_shared_file_that_changed_fails_the_job(small_desk, act):
 @pytest.mark.parametrize("act", [grow, replace, link])
 @pytest.mark.parametrize("wanted", [PICTURE, VIDEO])
 def test_an_owned_file_that_changed_in_the_claim_fails_the_job(desk, act, wanted):
-    path = drawing.photo(desk.root / "a.png") if wanted is PICTURE else drawing.clip(desk.root / "a.mp4")
+    path = drawing.photo(desk.root / "a.png") if wanted is PICTURE else drawing.clip(desk.root / "a.mp4", audio=True)
     made = desk.examine(desk.own(path), wanted)
     act(desk.folder / path.name)
     with pytest.raises(Failed, match="was changed or replaced"):
@@ -216,7 +216,7 @@ def test_an_owned_file_that_changed_in_the_claim_fails_the_job(desk, act, wanted
 
 def test_a_file_that_changes_while_it_is_sent_fails_the_job(small_desk):
     desk = small_desk
-    made = desk.examine(desk.name(drawing.clip(desk.photos / "walk.mp4")), VIDEO)
+    made = desk.examine(desk.name(drawing.clip(desk.photos / "walk.mp4", audio=True)), VIDEO)
     inputs = [{"role": "target", "file": made.file, "sha256": made.sha256}]
     job = Job("j", DROP, "job", None, "retouch", "", "a", State.QUEUED, "", "", inputs=inputs)
     upload = {"role": "target", "where": made.where, "file": made.prepared, "reference": made.reference}
