@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from service.job_fields import UNBUILT
 from tests.line.odd.rows import Row, refused, rendered
 
 TASK = "text-to-video"
@@ -148,10 +149,10 @@ def fields() -> Iterator[Row]:
         by_workflow = (name, value) in (("frames", 5000), ("steps", 9000), ("cfg", 99))
         at = (1, 1 if by_workflow else len(name) + 3)
         yield refused(TASK, f"{name}-{number}", f"{name}: {value}{prompt}\n", name, at=at)
-    for name, value in (
-        ("start_at", "2026-12-01 22:00"), ("every", '"0 22 * * *"'), ("notify", "http://x"),
-    ):  # fmt: skip
-        yield refused(TASK, f"unbuilt-{name}", f"prompt: x\n{name}: {value}\n", name, "not built yet", at=(2, 1))
+    for name in UNBUILT:
+        yield refused(TASK, f"unbuilt-{name}", f"prompt: x\n{name}: anything\n", name, "not built yet", at=(2, 1))
+    for name in ("start_at", "every"):
+        yield refused(TASK, f"odd-{name}", f"prompt: x\n{name}: whenever\n", name)
     for name in ("consent", "shrink"):
         yield refused(
             TASK, f"perhaps-{name}", f"prompt: x\n{name}: perhaps\n", name, "true or false", at=(2, len(name) + 3)
