@@ -7,12 +7,14 @@ import threading
 import time
 from collections.abc import Callable
 
+from service import heartbeat
 from service.building import Rooms
 from service.config import Config
 from service.errors import Problem, Unavailable
 from service.examiner import Classifier, OpenNsfw
 from service.inbox.pauses import paused_in
 from service.job import Hold
+from service.liveness import EVERY_S, STALE_S
 from service.pace import next_look_s
 from service.recovery import recover
 from service.store import utc_now
@@ -25,6 +27,8 @@ _ATTEND_S = 1.0
 #: After a look that took longer than this (s), events are left unheard for so many times as long.
 _COSTLY_LOOK_S = 0.05
 _LOOK_REST = 5
+#: A look through a slow share, and what it finds, may take so long.
+_LOOK_ALLOWED_S = 900.0
 
 
 class Fallen(Exception):
@@ -38,6 +42,8 @@ class App(Rooms):
         super().__init__(config, classifier)
         self._threads: list[threading.Thread] = []
         self._noticed: dict[str, Problem | None] = {}
+        self._started_at = utc_now()
+        self._said_s = -EVERY_S
         #: Called once when everything is running.
         self.on_start: Callable[[], None] | None = None
 
@@ -79,6 +85,7 @@ class App(Rooms):
     def _take_in(self) -> None:
         offline = False
         while not self._stop.is_set():
+            self._beat()
             self._wake.clear()
             due_s = None
             try:
@@ -118,7 +125,11 @@ class App(Rooms):
             # Where very many files lie, somebody who writes all the time must not make us look all the time.
             self._stop.wait(min(seconds, _LOOK_REST * self.intake.look_took_s))
         while (left_s := until_s - time.monotonic()) > 0 and not self._wake.wait(min(left_s, _ATTEND_S)):
+            self._beat()
             self._attend()
+
+    def _beat(self) -> None:
+        self.pulses.beat("intake", time.monotonic(), _LOOK_ALLOWED_S)
 
     def _attend(self) -> None:
         """Do what somebody asks for now, whether or not the inbox can be read."""
@@ -153,12 +164,28 @@ class App(Rooms):
         """Raise Fallen if a thread of ours has ended by itself; see to file events, note what troubles us."""
         if self._fallen:
             raise Fallen(f"{self._fallen[0]} has fallen; its traceback is in the log.")
+        self.say_alive()
         self.watch.supervise()
         notices = self.watch.notices() | self.intake.notices() | self.restocking.notices() | self.hours.notices()
         if notices != self._noticed:
             for code, problem in notices.items():
                 self.store.set_notice(code, problem)
             self._noticed = notices
+
+    def say_alive(self) -> None:
+        """Write the heartbeat where it is time; nothing is written while the database can't be."""
+        now_s = time.monotonic()
+        if now_s - self._said_s < EVERY_S:
+            return
+        self._said_s = now_s
+        # Whoever hangs in a transaction keeps this thread here too: then there is no heartbeat, and that is the news.
+        if not self.store.touch():
+            return
+        self.pulses.beat("writer", time.monotonic(), STALE_S)
+        try:
+            heartbeat.write(self.config.state_dir, self._started_at, self.pulses.at(time.monotonic()))
+        except OSError as trouble:
+            LOG.warning("the heartbeat can't be written: %s", trouble)
 
     def finished(self) -> bool:
         """Return whether the newest look found nothing to do and every job that can go on by itself has ended."""

@@ -10,6 +10,7 @@ import time
 import uuid
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,7 @@ from service.inbox.watch import Watch
 from service.intake import Intake
 from service.job import Hold, Job, Render, new_id
 from service.lane import Lane
+from service.liveness import Pulses
 from service.mishaps import Mishaps
 from service.neighbours import Server
 from service.openings import Openings, drain, local_now
@@ -58,6 +60,9 @@ from service.store import Store
 from service.timetable import Timetable
 from service.timing import Timing
 
+#: Everything that a lane waits for has a shorter deadline.
+_ROUND_ALLOWED_S = 900.0
+
 
 def fresh_id() -> str:
     """Return a new id; ids sort by the time they were made."""
@@ -78,6 +83,8 @@ class Rooms:
         self._classifier = classifier
         self._fallen: list[str] = []
         self.lanes: list[Lane] = []
+        #: When each thread last came round.
+        self.pulses = Pulses()
         #: The time in this machine's zone.
         self.now: Callable[[], datetime] = local_now
         #: Called with each job right after its change was saved and shown; must be quick.
@@ -223,9 +230,13 @@ class Rooms:
                 timing=self.timing,
                 paused=self.resting_tasks,
                 habits=self._habits(name, settings.get(name)),
+                beat=partial(self._beat_of, f"lane {name}"),
             )
             for name, server in servers.items()
         ]
+
+    def _beat_of(self, thread: str, now_s: float) -> None:
+        self.pulses.beat(thread, now_s, _ROUND_ALLOWED_S)
 
     def _tags_for(self, name: str) -> tuple[str, ...]:
         workflow = self.library.workflows.get(name)

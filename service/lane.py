@@ -50,7 +50,9 @@ class Lane:
         timing: Timing,
         paused: Callable[[], Collection[str]] = tuple,
         habits: Habits | None = None,
+        beat: Callable[[float], None] = lambda _now_s: None,
     ) -> None:
+        """`beat` is told each time that the lane has come round, on its own clock."""
         self.name = name
         self._server = server
         self._register = register
@@ -58,6 +60,7 @@ class Lane:
         self._fleet = fleet
         self._mishaps = mishaps
         self._monotonic = monotonic
+        self._beat = beat
         self._new_client_id = new_client_id
         self._habits = habits or Habits()
         self.patience = Patience(name, self._habits, timing, monotonic, self._beside)
@@ -116,6 +119,7 @@ class Lane:
         """Work until stopped."""
         try:
             while True:
+                self._beat(self._monotonic())
                 try:
                     self._step(self._connect())
                 except Unavailable as away:
@@ -181,6 +185,7 @@ class Lane:
         until_s = self._monotonic() + seconds
         later: list[Sent] = []
         while (left_s := until_s - self._monotonic()) > 0:
+            self._beat(self._monotonic())
             said = self._ear.listen(left_s)
             if isinstance(said, Sent):
                 later.append(said)

@@ -11,6 +11,7 @@ from service import __version__
 from service.commands import (
     cancel,
     demo,
+    health,
     importing,
     models,
     once,
@@ -49,6 +50,7 @@ _VERBS = (
     demo.demo,
     submit.submit,
     status.status,
+    health.health,
     cancel.cancel,
     retry.retry,
     priority.priority,

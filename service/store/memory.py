@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Collection
 
 from service.errors import Problem
@@ -73,6 +74,14 @@ class Memory(Connection):
         """Forget that a file was to follow: it has, or it is gone."""
         with self.transaction():
             self._connection.execute("DELETE FROM followers WHERE path = ?", (text_of(path),))
+
+    def touch(self) -> bool:
+        """Begin and end an empty transaction: return whether something could be written now."""
+        try:
+            with self.transaction():
+                return True
+        except sqlite3.OperationalError:
+            return False
 
     def set_notice(self, code: str, problem: Problem | None) -> None:
         """Remember what troubles the daemon now under this code, or that it is over; the same again keeps its time."""

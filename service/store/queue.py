@@ -38,6 +38,15 @@ class Queue(Jobs, Turns):
 
     # whose turn it is ------------------------------------------------------------------------------------------------
 
+    def holds(self) -> dict[tuple[str, str, str], int]:
+        """Return why live jobs don't go on, as (code, title, fix), with how many have that reason."""
+        rows = self._rows(
+            """SELECT hold ->> 'code' AS code, hold ->> 'title' AS title, hold ->> 'fix' AS fix, count(*) AS jobs
+               FROM jobs WHERE kind = 'job' AND state IN ('waiting', 'queued', 'running') AND hold IS NOT NULL
+               GROUP BY 1, 2, 3"""
+        )
+        return {(row["code"], row["title"], row["fix"]): row["jobs"] for row in rows}
+
     def next_queued(self, limit: int) -> list[Job]:
         """Return so many queued jobs, the next ones first, but for what is paused, set aside or fails alike."""
         found = []
