@@ -56,6 +56,7 @@ class App(Rooms):
         backends = {lane.name for lane in self.lanes}
         admit_all, retried = self.admission.admit_all, self.retrial.resume
         recover(self.store, self.register, self._claims, self.ending, admit_all, retried, backends)
+        self.releasing.resume(self.retrial.retry)
         # Before a lane can take a job: a pause outlives the daemon.
         self.control.note_pauses(paused_in(self.config.inbox_dir, self.library.tasks))
         self.intake.recall()
@@ -150,6 +151,7 @@ class App(Rooms):
         self.ending.close_all()
         self.register.show_again()
         self.sheets.make_owed()
+        self.releasing.publish(self.control.paused_tasks)
         due_s = self.intake.step()
         if not self.lanes:
             hold = Hold("no_backend", "No ComfyUI is configured.", "Name one under backends in config.yaml.", utc_now())

@@ -47,6 +47,7 @@ from service.priorities import prioritise
 from service.publishing import Publishing
 from service.quarantine import Quarantine
 from service.register import Register
+from service.releasing import Releasing
 from service.requests import Request, Requests
 from service.responsibility import Responsibility
 from service.restocking import Restocking
@@ -167,6 +168,8 @@ class Rooms:
             signatures=self._signatures,
             new_prompt_id=_new_prompt_id,
         )
+
+        self.releasing = Releasing(self.register, self.publishing, self.quarantine, self._wake_lanes)
 
     def _build_sheets(self) -> None:
         self.sheets = Sheets(

@@ -245,10 +245,6 @@ class Dispatch:
     # sending ---------------------------------------------------------------------------------------------------------
 
     def _send(self, pursuit: Pursuit, connection: Connection) -> None:
-        if self._publisher.is_released(pursuit.job):
-            self._at.drop(pursuit)
-            self._publisher.publish(pursuit.job, pursuit.render, (), connection.client, connection.files)
-            return
         pursuit.where = Where.SENDING
         job_id = pursuit.job.id
         self._sent_in[pursuit.prompt_id] = self._server.life

@@ -250,6 +250,9 @@ class Quarantined:
     released_at: str | None = None
     released_by: str | None = None
     why: str | None = None
+    #: What rendered it, and where; it says so when it is released.
+    engine: str | None = None
+    backend: str | None = None
 
 
 def new_id(now_ms: int, random_bits: int) -> str:

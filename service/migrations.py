@@ -168,6 +168,20 @@ def recurrences(database: Database) -> None:
     database.execute('CREATE INDEX runs_drop ON runs ("drop")')
 
 
+@MIGRATIONS()
+def released_results(database: Database) -> None:
+    """Remember what rendered a result that is kept."""
+    database.execute("ALTER TABLE quarantine ADD COLUMN engine TEXT")
+    database.execute("ALTER TABLE quarantine ADD COLUMN backend TEXT")
+
+
+@MIGRATIONS()
+def sums_of_results(database: Database) -> None:
+    """Find a job by the bytes of its result."""
+    database.execute("ALTER TABLE jobs ADD COLUMN result TEXT AS (json_extract(outputs, '$[0].sha256')) VIRTUAL")
+    database.execute("CREATE INDEX jobs_result ON jobs (result) WHERE result IS NOT NULL")
+
+
 def folded(task: str, grouping: str, name: str) -> str:
     """Return what two outbox names share when they clash, folders and all."""
     return fold("/".join(part for part in (task, grouping, name) if part))

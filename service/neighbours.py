@@ -38,7 +38,12 @@ class Publisher(Protocol):
         """Return if what is sent now can be screened when it comes back; raises Unavailable if not."""
 
     def publish(
-        self, job: Job, render: Render, outputs: tuple[OutputFile, ...], client: Client, files: Files | None = None
+        self,
+        job: Job,
+        render: Render,
+        outputs: tuple[OutputFile, ...],
+        client: Client | None,
+        files: Files | None = None,
     ) -> None:
         """Fetch (by `files` where it isn't the client), verify, screen, mark and publish beside the lane."""
 
@@ -47,9 +52,6 @@ class Publisher(Protocol):
 
     def preview(self, job: Job, data: bytes) -> None:
         """Screen and show a preview beside the lane; may drop it."""
-
-    def is_released(self, job: Job) -> bool:
-        """Return whether the job's result lies here already, released by the operator."""
 
     def files(self, job: Job, render: Render) -> Iterator[tuple[str, Path]]:
         """Return (server reference, local path) of each file to upload; raises Failed where one is gone."""

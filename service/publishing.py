@@ -46,9 +46,10 @@ class _Finished:
     job: Job
     render: Render
     outputs: tuple[OutputFile, ...]
-    client: Client
+    #: None where no server has a part in it.
+    client: Client | None
     #: What brings its files over: the client, or a folder shared with the server.
-    files: Files
+    files: Files | None
     #: When the lane handed it over, on our own clock.
     since_s: float
 
@@ -157,10 +158,6 @@ class Publishing:
         """Return whether an earlier life has published the job's result; raises Unavailable where none can tell."""
         return self._results.published(job) is not None
 
-    def is_released(self, job: Job) -> bool:
-        """Return whether the operator has released the job's result from the quarantine: it needs no server."""
-        return self._quarantine.released(job.id) is not None
-
     def forget(self, job: Job) -> None:
         """Throw away what there is of a job's result in our work folder and in our own engine's."""
         self._results.forget(job)
@@ -170,12 +167,12 @@ class Publishing:
         job: Job,
         render: Render,
         outputs: tuple[OutputFile, ...],
-        client: Client,
+        client: Client | None,
         files: Files | None = None,
     ) -> None:
         """Fetch, verify, screen, mark and publish beside the lane; returns at once. A published job is only ended.
 
-        `files` brings results over in the client's place.
+        `files` brings results over in the client's place; what is released lies here and needs neither.
         """
         with self._lock:
             self._busy[job.id] += 1
@@ -278,7 +275,8 @@ class Publishing:
     def _leave(self, finished: _Finished) -> None:
         job = finished.job
         over = self._register.is_over(job.drop)
-        leave(job, finished.render.prompt_id, finished.client, finished.files, is_over=over)
+        if finished.client is not None and finished.files is not None:
+            leave(job, finished.render.prompt_id, finished.client, finished.files, is_over=over)
 
     def _publish(self, finished: _Finished) -> None:
         job, render = finished.job, finished.render

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from service.disk import Disk, sha256_of
 from service.errors import Failed, Problem, Rejected
-from service.job import Job, Quarantined, Render, Screening, State
+from service.job import ENDED, Job, Quarantined, Render, Screening, State
 from service.requests import Request
 from service.responsibility import Responsibility
 from service.store import Store, utc_now
@@ -95,7 +95,16 @@ class Quarantine:
         size, sha256 = target.stat().st_size, sha256_of(target)
         self._store.quarantine(
             Quarantined(
-                job.id, target.name, size, sha256, screening.score, screening.frame, screening.samples, utc_now()
+                job.id,
+                target.name,
+                size,
+                sha256,
+                screening.score,
+                screening.frame,
+                screening.samples,
+                utc_now(),
+                engine=job.engine,
+                backend=job.backend,
             )
         )
         LOG.warning("%s: quarantined, score %.2f at frame %d", job.name, screening.score, screening.frame)
@@ -147,7 +156,8 @@ class Quarantine:
         moment = now or datetime.now(UTC)
         oldest = (moment - timedelta(days=KEEP_DAYS)).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         for entry in self._store.quarantine_list():
-            if entry.at < oldest and entry.released_at is None:
+            job = self._store.get(entry.job)
+            if entry.at < oldest and (entry.released_at is None or job is None or job.state in ENDED):
                 purge(self._folder, self._store, entry.job, "after its time")
         known = {entry.file for entry in self._store.quarantine_list()}
         for path in self._folder.iterdir() if self._folder.is_dir() else ():

@@ -108,7 +108,7 @@ class Results:
         return self._examiner.verify(file, Expected())
 
     def make(
-        self, job: Job, render: Render, outputs: tuple[OutputFile, ...], files: Files
+        self, job: Job, render: Render, outputs: tuple[OutputFile, ...], files: Files | None
     ) -> tuple[Job, Published, MediaFacts, list[str]]:
         """Bring a result from the server into the outbox; return its job (it may have got another name) and facts.
 
@@ -141,7 +141,9 @@ class Results:
         job, published = self._place(job, made_file)
         return job, published, facts, [*made.inspected.warnings, *left_over(outputs, facts)]
 
-    def keep_part(self, job: Job, render: Render, outputs: tuple[OutputFile, ...], files: Files) -> tuple[str, str]:
+    def keep_part(
+        self, job: Job, render: Render, outputs: tuple[OutputFile, ...], files: Files | None
+    ) -> tuple[str, str]:
         """Bring one part of a result from the server, verified and screened; return what it is kept as.
 
         Raises what `make` raises.
@@ -152,7 +154,7 @@ class Results:
         self._heed(job)
         return kept
 
-    def _joined(self, job: Job, render: Render, outputs: tuple[OutputFile, ...], files: Files) -> Path:
+    def _joined(self, job: Job, render: Render, outputs: tuple[OutputFile, ...], files: Files | None) -> Path:
         last = self.keep_part(job, render, outputs, files)
         self._register.progress(job.id, parts.overall(render, 0.965), "joining its parts", None)
         whole = self._work / job.id / "whole.mp4"
@@ -176,7 +178,7 @@ class Results:
 
     # step by step ----------------------------------------------------------------------------------------------------
 
-    def _fetch(self, job: Job, outputs: Sequence[OutputFile], files: Files, progress: float = 0.96) -> Path:
+    def _fetch(self, job: Job, outputs: Sequence[OutputFile], files: Files | None, progress: float = 0.96) -> Path:
         if (now := self._register.store.get(job.id)) is not None and now.hold is not None:
             self._register.hold(job.id, None)
         self._register.progress(job.id, progress, "fetching", None)
@@ -186,6 +188,9 @@ class Results:
         folder.mkdir(parents=True, exist_ok=True)
         if (released := self._quarantine.bring(job.id, folder)) is not None:
             return released
+        if files is None:
+            title = "What was released is gone from the quarantine."
+            raise Failed(Problem("result_missing", title, "Retry the job; it is rendered again."))
         output = outputs[0]
         raw = folder / f"raw{PurePosixPath(output.filename).suffix.lower()}"
         files.fetch(output, raw, stop=self._stop_of(job))

@@ -20,6 +20,7 @@ FLOORS: dict[str, float] = {
     "admission": 7,
     "lane": 7,
     "publishing": 7,
+    "releasing": 7.1,
     "recovery": 7,
     "retrial": 7,
     "beginning": 7,

@@ -157,6 +157,20 @@ def test_a_name_is_found_by_its_index(store):
     assert "jobs_folded" in plan[0]["detail"]
 
 
+def test_a_job_is_found_by_the_bytes_of_its_result_and_by_an_index(store):
+    for name, sums in (("one", "aa"), ("two", "bb"), ("three", "aa"), ("none", None)):
+        job = see(store, name)
+        store.change(job.id, outputs=[{"file": f"{name}.mp4", "sha256": sums}] if sums else [], workflow="w")
+    assert [found.name if found else None for found in map(store.of_result, ("aa", "bb", "a", "cc"))] == [
+        "three", "two", None, None,
+    ]  # fmt: skip
+    assert [store.is_result_of(name, sums) for name, sums in (("w", "bb"), ("v", "bb"), ("w", "cc"))] == [
+        True, False, False,
+    ]  # fmt: skip
+    plan = store._rows("EXPLAIN QUERY PLAN SELECT 1 FROM jobs WHERE result = ?", ("aa",))
+    assert "jobs_result" in plan[0]["detail"]
+
+
 def test_a_job_that_is_renamed_leaves_its_old_name_for_others_and_to_be_swept(store):
     see(store)
     store.change("job-harbour", name="harbour_2")

@@ -41,8 +41,8 @@ class Jobs(Connection):
         return job_of(rows[0]) if rows else None
 
     def of_result(self, sha256: str) -> Job | None:
-        """Return the newest job with a result of these bytes, or None; every row is looked at."""
-        rows = self._rows(SELECT + "WHERE outputs LIKE ? ORDER BY number DESC LIMIT 1", (f'%"{sha256}"%',))
+        """Return the newest job with a result of these bytes, or None."""
+        rows = self._rows(SELECT + "WHERE result = ? ORDER BY number DESC LIMIT 1", (sha256,))
         return job_of(rows[0]) if rows else None
 
     def first_of_drops(self, drop_ids: Sequence[str]) -> dict[str, Job]:

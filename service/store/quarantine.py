@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from dataclasses import asdict, fields
 
-from service.job import Quarantined
+from service.job import Job, Quarantined, State
+from service.rows import job_of
 from service.store.connection import Connection
+from service.store.jobs import SELECT
+from service.store.turns import RELEASED
 
 _COLUMNS = tuple(each.name for each in fields(Quarantined))
 _SELECT = f"SELECT {', '.join(_COLUMNS)} FROM quarantine "
@@ -33,6 +36,12 @@ class Quarantine(Connection):
         """Return everything that is kept, the oldest first."""
         return [Quarantined(**dict(row)) for row in self._rows(_SELECT + "ORDER BY at, job")]
 
+    def released(self, *states: State) -> list[Job]:
+        """Return the jobs in any of these states whose result somebody lets go, the oldest first."""
+        marks = ", ".join("?" * len(states))
+        where = f"WHERE id IN {RELEASED} AND state IN ({marks}) ORDER BY number"
+        return [job_of(row) for row in self._rows(SELECT + where, states)]
+
     def release(self, job_id: str, who: str, why: str) -> None:
         """Save that somebody lets a result go, and why."""
         with self.transaction():
@@ -54,6 +63,6 @@ class Quarantine(Connection):
 
     def is_result_of(self, workflow: str, sha256: str) -> bool:
         """Say whether a file is what some job of a workflow has made here."""
-        statement = """SELECT 1 FROM jobs, json_each(jobs.outputs) AS output WHERE workflow = ?
-                       AND json_extract(output.value, '$.sha256') = ? LIMIT 1"""
-        return bool(self._rows(statement, (workflow, sha256)))
+        # By the sum alone: a workflow may have thousands of results, a sum has few.
+        statement = "SELECT 1 FROM jobs WHERE result = ? AND +workflow = ? LIMIT 1"
+        return bool(self._rows(statement, (sha256, workflow)))

@@ -11,7 +11,7 @@ from service.naming import clean
 from service.rows import job_of
 from service.schedule import Turn, in_order
 from service.store.jobs import SELECT, Jobs
-from service.store.turns import QUEUED, TURN, Turns, turn_of
+from service.store.turns import QUEUED, RELEASED, TURN, Turns, turn_of
 
 _LIVE = "state IN ('waiting', 'queued', 'running')"
 #: Holds that say what keeps this very job; what keeps all of them must not be said over that.
@@ -94,9 +94,10 @@ class Queue(Jobs, Turns):
         marks = ", ".join("?" * len(paused))
         free = f"kind = 'job' AND task NOT IN ({marks})"
         statement = f"""SELECT 1 FROM jobs WHERE {_LIVE} AND state = 'queued' AND cancel = 1
+                        UNION ALL SELECT 1 FROM jobs WHERE {QUEUED} AND id IN {RELEASED} AND {free}
                         UNION ALL SELECT 1 FROM jobs WHERE {_LIVE} AND state = 'waiting' AND hold IS NULL AND {free}
                         LIMIT 1"""
-        return bool(self._rows(statement, tuple(paused))) or bool(self._heads(paused))
+        return bool(self._rows(statement, (*paused, *paused))) or bool(self._heads(paused))
 
     def is_stuck(self, paused: Collection[str]) -> bool:
         """Return whether there are live jobs, and somebody else must act before any of them goes on."""
@@ -108,7 +109,8 @@ class Queue(Jobs, Turns):
         if "" in paused:
             return True
         unpaused = f"AND task NOT IN ({', '.join('?' * len(paused))})"
-        if self._rows(f"{live} AND state = 'waiting' AND hold IS NULL {unpaused} LIMIT 1", tuple(paused)):
+        moves = f"(state = 'waiting' AND hold IS NULL OR state = 'queued' AND id IN {RELEASED})"
+        if self._rows(f"{live} AND {moves} {unpaused} LIMIT 1", tuple(paused)):
             return False
         return all(job is None or job.hold is not None for job in (self.get(turn.id) for turn in self._heads(paused)))
 

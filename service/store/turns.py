@@ -16,6 +16,8 @@ from service.store.connection import Connection
 
 #: SQLite is told a partial index by the very words of its condition.
 QUEUED = "state = 'queued' AND kind = 'job'"
+#: Their results lie in the quarantine, free to be published: no backend has a part in that.
+RELEASED = "(SELECT job FROM quarantine WHERE released_at IS NOT NULL)"
 TURN = """SELECT id, task, priority, number, models, passed, coalesce(workflow, '') AS workflow,
     coalesce(queued_at, '') AS queued_at FROM jobs"""
 #: Each task folder that has queued jobs: one step in the index for each, however many jobs it has.
@@ -29,8 +31,9 @@ _COHORTS = f"""WITH RECURSIVE cohorts (cohort) AS (
     UNION ALL SELECT (SELECT min({COHORT}) FROM jobs WHERE {QUEUED} AND task = :task AND {COHORT} > cohorts.cohort)
               FROM cohorts WHERE cohorts.cohort IS NOT NULL)
     SELECT cohort FROM cohorts WHERE cohort IS NOT NULL"""
-_OF_TASK = f"{TURN} WHERE {QUEUED} AND task = ? AND cancel = 0 AND aside = 0 ORDER BY priority DESC, number LIMIT ?"
-_OF_COHORT = f"""{TURN} WHERE {QUEUED} AND task = ? AND {COHORT} = ? AND cancel = 0 AND aside = 0
+_FREE = f"cancel = 0 AND aside = 0 AND id NOT IN {RELEASED}"
+_OF_TASK = f"{TURN} WHERE {QUEUED} AND task = ? AND {_FREE} ORDER BY priority DESC, number LIMIT ?"
+_OF_COHORT = f"""{TURN} WHERE {QUEUED} AND task = ? AND {COHORT} = ? AND {_FREE}
                  AND priority <= ? AND (priority < ? OR number > ?) ORDER BY priority DESC, number LIMIT ?"""
 #: So many jobs of one kind are read at once; where none of the first of them fits, none is taken to.
 _AT_ONCE = 8
@@ -61,7 +64,7 @@ class Turns(Connection):
         Return the next `limit` jobs of these task folders in order, of those that `fits` takes, if it is given.
 
         Jobs of one workflow on the same models are looked at together: where none of the first of them fits, none of
-        them does. Left out are groups that are held, and jobs whose cancelling is under way.
+        them does. Left out are groups that are held, jobs whose cancelling is under way, and what is released.
         """
         held, last_started = self._held_names(), self.last_started(tasks)
         found = [turn for task in tasks for turn in self._next_of(task, limit, held, fits or (lambda _: True))]

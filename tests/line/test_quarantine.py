@@ -122,6 +122,51 @@ def test_a_released_result_is_published_like_any_other_and_not_rendered_again(al
     assert entry.score == 0.61
 
 
+def test_a_release_needs_no_server_and_says_what_rendered_it(alarmed: World):
+    with alarmed as world:
+        status = failed(world)
+    away = World(world.folder, "http://127.0.0.1:9")
+    away.classifier = Squares
+    with away as world:
+        world.app.quarantine.release(status["job"], "ann", "it is a cup", world.app.retrial.retry)
+        done = world.until_state("text-to-video/cup", "done", "failed")
+        world.until_returned("done/text-to-video/cup.yaml")
+    assert done["state"] == "done", done["error"]
+    assert (done["engine"], done["backend"]) == (status["engine"], status["backend"])
+    assert files(world) == []
+
+
+def test_what_is_released_and_gone_from_the_quarantine_is_rendered_again(alarmed: World):
+    with alarmed as world:
+        status = failed(world)
+        (world.config.inbox_dir / "PAUSE").touch()
+        world.until(lambda: "" in world.app.control.paused_tasks, "the pause")
+        world.app.quarantine.release(status["job"], "ann", "it is a cup", world.app.retrial.retry)
+        world.until_hold("text-to-video/cup", "paused")
+    files(world)[0].unlink()
+    world.classifier = Harmless
+    (world.config.inbox_dir / "PAUSE").unlink()
+    with world:
+        done = world.until_state("text-to-video/cup", "done", "failed")
+        world.until_returned("done/text-to-video/cup.yaml")
+        assert world.app.store.quarantine_list() == []
+    assert done["state"] == "done", done["error"]
+
+
+def test_a_release_that_can_no_longer_be_carried_out_is_undone_by_the_next_life(alarmed: World):
+    with alarmed as world:
+        status = failed(world)
+    store = Store(world.config.state_dir / "reeldrop.db")
+    store.release(status["job"], "ann", "it is a cup")
+    store.close()
+    (world.config.inbox_dir / "rejected/text-to-video/cup.yaml").unlink()
+    with world:
+        (entry,) = world.app.store.quarantine_list()
+        assert world.app.store.get(status["job"]).state is State.FAILED
+    assert entry.released_at is None
+    assert len(files(world)) == 1
+
+
 def test_a_certain_hit_is_never_released(world: World):
     world.classifier = CertainOfSquares
     with world:
@@ -173,7 +218,6 @@ def test_a_released_result_is_published_by_the_next_life_too(alarmed: World):
     store.release(status["job"], "ann", "it is a cup")
     store.close()
     with world:
-        world.app.retrial.retry("text-to-video/cup")
         done = world.until_state("text-to-video/cup", "done", "failed")
         world.until_returned("done/text-to-video/cup.yaml")
     assert done["state"] == "done"
