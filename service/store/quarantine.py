@@ -39,7 +39,7 @@ class Quarantine(Connection):
     def released(self, *states: State) -> list[Job]:
         """Return the jobs in any of these states whose result somebody lets go, the oldest first."""
         marks = ", ".join("?" * len(states))
-        where = f"WHERE id IN {RELEASED} AND state IN ({marks}) ORDER BY number"
+        where = f"WHERE id IN {RELEASED} AND +state IN ({marks}) ORDER BY number"
         return [job_of(row) for row in self._rows(SELECT + where, states)]
 
     def release(self, job_id: str, who: str, why: str) -> None:

@@ -14,6 +14,8 @@ from service.store.jobs import SELECT, Jobs
 from service.store.turns import QUEUED, RELEASED, TURN, Turns, turn_of
 
 _LIVE = "state IN ('waiting', 'queued', 'running')"
+#: What is released and queued; found by its few entries in the quarantine, never by the whole queue.
+_TO_PUBLISH = f"+state = 'queued' AND id IN {RELEASED}"
 #: Holds that say what keeps this very job; what keeps all of them must not be said over that.
 _OF_ITS_OWN = "('paused', 'same_failures', 'tags_missing', 'task_outside_window')"
 
@@ -94,7 +96,7 @@ class Queue(Jobs, Turns):
         marks = ", ".join("?" * len(paused))
         free = f"kind = 'job' AND task NOT IN ({marks})"
         statement = f"""SELECT 1 FROM jobs WHERE {_LIVE} AND state = 'queued' AND cancel = 1
-                        UNION ALL SELECT 1 FROM jobs WHERE {QUEUED} AND id IN {RELEASED} AND {free}
+                        UNION ALL SELECT 1 FROM jobs WHERE {_TO_PUBLISH} AND {free}
                         UNION ALL SELECT 1 FROM jobs WHERE {_LIVE} AND state = 'waiting' AND hold IS NULL AND {free}
                         LIMIT 1"""
         return bool(self._rows(statement, (*paused, *paused))) or bool(self._heads(paused))
@@ -109,8 +111,9 @@ class Queue(Jobs, Turns):
         if "" in paused:
             return True
         unpaused = f"AND task NOT IN ({', '.join('?' * len(paused))})"
-        moves = f"(state = 'waiting' AND hold IS NULL OR state = 'queued' AND id IN {RELEASED})"
-        if self._rows(f"{live} AND {moves} {unpaused} LIMIT 1", tuple(paused)):
+        waiting = f"{live} AND state = 'waiting' AND hold IS NULL {unpaused}"
+        published = f"SELECT 1 FROM jobs WHERE {_TO_PUBLISH} {unpaused}"
+        if self._rows(f"{waiting} UNION ALL {published} LIMIT 1", (*paused, *paused)):
             return False
         return all(job is None or job.hold is not None for job in (self.get(turn.id) for turn in self._heads(paused)))
 
