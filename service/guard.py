@@ -9,12 +9,14 @@ from typing import Any
 
 from service.errors import Problem
 from service.node_classes import (
+    AS_LINKED,
     GENERATORS,
     HARMLESS,
     IDENTITY,
     LOADER_FILE,
     LOADER_INPUTS,
     MEDIA_TYPES,
+    PASSING,
     REFUSED,
 )
 
@@ -107,6 +109,7 @@ def _check_node(
 def _check_unlisted(node: _Node, nodes: Mapping[str, _Node], told: Mapping[str, Sequence[str]]) -> Iterator[Problem]:
     if (
         node.class_type not in GENERATORS
+        and not _only_hands_on(node, told)
         and _media((*_outputs(node.class_type, told), *told.get(node.class_type, ())))
         and not any(_carries_media(value, nodes, told) for value in node.inputs.values())
     ):
@@ -117,11 +120,24 @@ def _check_unlisted(node: _Node, nodes: Mapping[str, _Node], told: Mapping[str, 
         )
 
 
+def _only_hands_on(node: _Node, told: Mapping[str, Sequence[str]]) -> bool:
+    """Say whether nothing comes out of a node but what is linked into it; a server that tells otherwise is believed."""
+    return node.class_type in PASSING and tuple(told.get(node.class_type, (AS_LINKED,))) == (AS_LINKED,)
+
+
 def _hangs_on_unknown(node: _Node, nodes: Mapping[str, _Node], told: Mapping[str, Sequence[str]]) -> bool:
     """Say whether what a node gives out, or what comes into it, is of a class that no server has told of yet."""
-    sources = [nodes[value[0]] for value in node.inputs.values() if _is_link(value) and value[0] in nodes]
     lists = (HARMLESS, IDENTITY, told)
-    return any(not any(each.class_type in known for known in lists) for each in (node, *sources))
+    found, waiting = {node.key}, [node]
+    while waiting:
+        each = waiting.pop()
+        if not any(each.class_type in known for known in lists):
+            return True
+        if each is node or each.class_type in PASSING:
+            keys = {value[0] for value in each.inputs.values() if _is_link(value) and value[0] in nodes} - found
+            found |= keys
+            waiting += [nodes[key] for key in keys]
+    return False
 
 
 def _is_link(value: Any) -> bool:
@@ -152,10 +168,15 @@ def _is_upload(reference: str) -> bool:
     return reference.isprintable() and "\\" not in reference and not _ELSEWHERE.search(reference)
 
 
-def _carries_media(value: Any, nodes: Mapping[str, _Node], told: Mapping[str, Sequence[str]]) -> bool:
-    """Say whether an input is a link to an output of one of the media types."""
+def _carries_media(
+    value: Any, nodes: Mapping[str, _Node], told: Mapping[str, Sequence[str]], past: frozenset[str] = frozenset()
+) -> bool:
+    """Say whether an input is a link to an output of one of the media types, `past` nodes that only hand things on."""
     match value:
         case [str(key), int(slot)] if not isinstance(slot, bool) and key in nodes:
+            if nodes[key].class_type in PASSING:
+                further = nodes[key].inputs.values() if slot == 0 and key not in past else ()
+                return any(_carries_media(each, nodes, told, past | {key}) for each in further)
             outputs = _outputs(nodes[key].class_type, told, unknown=())
             return 0 <= slot < len(outputs) and outputs[slot] in MEDIA_TYPES
         case _:
@@ -173,8 +194,9 @@ def _outputs(class_type: str, told: Mapping[str, Sequence[str]], unknown: Sequen
 
 
 def _media(outputs: Sequence[str]) -> frozenset[str]:
-    # "*" is a link type that takes the shape of whatever it is plugged into.
-    return frozenset(kind for kind in outputs if kind in MEDIA_TYPES or kind == "*")
+    # "*" is a link type that takes the shape of whatever it is plugged into, and a comma stands between several.
+    kinds = {kind for output in outputs for kind in str(output).split(",")}
+    return frozenset(kind for kind in kinds if kind in MEDIA_TYPES or kind in ("*", AS_LINKED))
 
 
 def _foreign_files(node: _Node) -> Iterator[Problem]:

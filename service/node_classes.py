@@ -1,6 +1,8 @@
 """The two closed lists of class names behind the rules of responsible use, and what each class gives out.
 
-Output types are facts read from `GET /object_info` of ComfyUI 0.3.64 with the packs named below.
+Output types are facts read from `GET /object_info` of ComfyUI 0.3.64 with the packs named below; of the classes that
+are newer, from the schemas in ComfyUI's comfy_extras (nodes_flux, nodes_hunyuan, nodes_qwen, nodes_ar_video,
+nodes_chroma_radiance, nodes_hidream_o1, nodes_logic, nodes_post_processing), which a server of 0.33.0 lists.
 """
 
 from __future__ import annotations
@@ -11,6 +13,8 @@ from typing import Final
 
 #: Link types that carry something to look at.
 MEDIA_TYPES: Final = frozenset({"IMAGE", "MASK", "VIDEO", "LATENT"})
+#: What V3 nodes call an output that takes the type of what is linked into them.
+AS_LINKED: Final = "COMFY_MATCHTYPE_V3"
 
 
 def _table(text: str) -> Mapping[str, tuple[str, ...]]:
@@ -53,12 +57,14 @@ HARMLESS: Final = _table("""
     CONDITIONING CONDITIONING LATENT: LTXVImgToVideo LTXVAddGuide LTXVCropGuides
     CONDITIONING LATENT: HunyuanImageToVideo
     SAMPLER: KSamplerSelect SamplerEulerAncestral SamplerLCMUpscale
-    SIGMAS: LTXVScheduler BasicScheduler KarrasScheduler ExponentialScheduler
+    SIGMAS: LTXVScheduler Flux2Scheduler BasicScheduler KarrasScheduler ExponentialScheduler
     SIGMAS SIGMAS: SplitSigmas
     GUIDER: BasicGuider CFGGuider
     NOISE: RandomNoise DisableNoise
     LATENT: EmptyLatentImage ADE_EmptyLatentImageLarge EmptySD3LatentImage EmptyHunyuanLatentVideo
-    LATENT: EmptyLTXVLatentVideo EmptyMochiLatentVideo EmptyCosmosLatentVideo
+    LATENT: EmptyLTXVLatentVideo EmptyMochiLatentVideo EmptyCosmosLatentVideo EmptyHunyuanImageLatent
+    LATENT: EmptyHunyuanVideo15Latent EmptyFlux2LatentImage EmptyQwenImageLayeredLatentImage EmptyARVideoLatent
+    LATENT: EmptyChromaRadianceLatentImage EmptyHiDreamO1LatentImage BatchLatentsNode
     LATENT: Wan22ImageToVideoLatent KSampler KSamplerAdvanced VAEEncode VAEEncodeTiled VAEEncodeForInpaint
     LATENT: RepeatLatentBatch LatentFromBatch LatentBatch LatentUpscale LatentUpscaleBy LatentCrop LatentFlip
     LATENT: LatentBlend LatentComposite LatentAdd LatentMultiply SetLatentNoiseMask TrimVideoLatent
@@ -68,7 +74,7 @@ HARMLESS: Final = _table("""
     IMAGE: ImageScale ImageScaleBy ImageScaleToTotalPixels ImageScaleToMaxDimension ImageUpscaleWithModel
     IMAGE: ImageBatch ImageFromBatch RepeatImageBatch RebatchImages ImageInvert ImageCrop ImageFlip ImageRotate
     IMAGE: ImageBlend ImageBlur ImageSharpen ImageQuantize ImageStitch ImageAddNoise ImageCompositeMasked
-    IMAGE: ResizeAndPadImage MaskToImage LTXVPreprocess DensePosePreprocessor VHS_SelectImages
+    IMAGE: BatchImagesNode ResizeAndPadImage MaskToImage LTXVPreprocess DensePosePreprocessor VHS_SelectImages
     IMAGE MASK: LoadImage ImagePadForOutpaint
     IMAGE INT: VHS_SelectEveryNthImage VHS_MergeImages VHS_DuplicateImages
     IMAGE INT IMAGE INT: VHS_SplitImages
@@ -76,7 +82,7 @@ HARMLESS: Final = _table("""
     IMAGE AUDIO FLOAT: GetVideoComponents
     IMAGE INT AUDIO VHS_VIDEOINFO: VHS_LoadVideo
     MASK: LoadImageMask SolidMask InvertMask GrowMask FeatherMask CropMask MaskComposite ThresholdMask ImageToMask
-    MASK: ImageColorToMask ADE_MultivalConvertToMask
+    MASK: BatchMasksNode ImageColorToMask ADE_MultivalConvertToMask
     VIDEO: LoadVideo CreateVideo
     AUDIO: EmptyAudio
     VHS_FILENAMES: VHS_VideoCombine
@@ -100,6 +106,7 @@ HARMLESS: Final = _table("""
     AD_KEYFRAMES: ADE_AnimateDiffKeyframe
     AD_SETTINGS: ADE_AnimateDiffSettings ADE_AnimateDiffModelSettings
     SAMPLE_SETTINGS: ADE_AnimateDiffSamplingSettings
+    COMFY_MATCHTYPE_V3: ComfySwitchNode ResizeImageMaskNode
     -: PreviewImage SaveImage SaveImageWebsocket SaveVideo SaveWEBM SaveAnimatedWEBP SaveAnimatedPNG PreviewAudio
     -: SaveAudio VHS_PruneOutputs
 """)
@@ -140,9 +147,14 @@ GENERATORS: Final = frozenset(
     MASK: SolidMask
     LATENT: EmptyLatentImage ADE_EmptyLatentImageLarge EmptySD3LatentImage EmptyHunyuanLatentVideo
     LATENT: EmptyLTXVLatentVideo EmptyMochiLatentVideo EmptyCosmosLatentVideo Wan22ImageToVideoLatent
+    LATENT: EmptyHunyuanImageLatent EmptyHunyuanVideo15Latent EmptyFlux2LatentImage EmptyQwenImageLayeredLatentImage
+    LATENT: EmptyARVideoLatent EmptyChromaRadianceLatentImage EmptyHiDreamO1LatentImage
     CONDITIONING CONDITIONING LATENT: WanImageToVideo WanFirstLastFrameToVideo
     """)
 )
+
+#: They hand on what is linked into them and nothing else, whatever its type.
+PASSING: Final = frozenset(name for name, outputs in HARMLESS.items() if AS_LINKED in outputs)
 
 #: The loaders that may run, with the one input that names their file.
 LOADER_FILE: Final = MappingProxyType(

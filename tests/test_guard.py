@@ -258,6 +258,89 @@ def test_the_graph_is_only_read():
     assert made == before
 
 
+#: What a server of 0.33.0 tells of them.
+NEW_LATENTS = """
+    EmptyHunyuanImageLatent EmptyHunyuanVideo15Latent EmptyFlux2LatentImage EmptyQwenImageLayeredLatentImage
+    EmptyARVideoLatent EmptyChromaRadianceLatentImage EmptyHiDreamO1LatentImage
+"""
+HANDED_ON = {"ComfySwitchNode": ["COMFY_MATCHTYPE_V3"], "ResizeImageMaskNode": ["COMFY_MATCHTYPE_V3"]}
+
+
+@pytest.mark.parametrize("name", NEW_LATENTS.split())
+def test_the_newest_empty_latents_need_no_file(name):
+    made = graph()
+    made["3"] = {"class_type": name, "inputs": {"width": 64, "height": 64, "batch_size": 1}}
+    assert check_graph(made, {FILE}, {name: ["LATENT"]}) == ()
+    made["3"]["inputs"]["image"] = "../theirs.png"
+    assert check_graph(made, {FILE}) == (), "a generator reads no file, whatever stands in its inputs"
+
+
+def through(node, **source):
+    """Loaded file (or another `source`) -> a node that hands on -> VAE -> ..."""
+    made = graph()
+    made["2"] = source or made["2"]
+    made["h"] = node
+    made["3"]["inputs"]["pixels"] = ["h", 0]
+    return made
+
+
+@pytest.mark.parametrize(
+    "node",
+    [
+        {"class_type": "ResizeImageMaskNode", "inputs": {"input": ["2", 0], "resize_type": "scale longer dimension"}},
+        {"class_type": "ComfySwitchNode", "inputs": {"switch": True, "on_true": ["2", 0], "on_false": ["2", 0]}},
+        {"class_type": "BatchImagesNode", "inputs": {"images.image0": ["2", 0], "images.image1": ["2", 0]}},
+    ],
+)
+def test_what_is_handed_on_is_what_was_linked_in(node):
+    assert check_graph(through(node), {FILE}, HANDED_ON) == ()
+    assert check_graph(through(node), {FILE}) == ()
+    nothing = {**node, "inputs": dict.fromkeys(node["inputs"], "theirs.png")}
+    assert codes(check_graph(through(nothing), {FILE}, HANDED_ON)) == ["loader_refused"]
+    text = {"class_type": "PrimitiveString", "inputs": {"value": "theirs.png"}}
+    assert codes(check_graph(through(node, **text), {FILE}, HANDED_ON)) == ["loader_refused"]
+    theirs = {"class_type": "LoadImage", "inputs": {"image": "theirs.png"}}
+    assert codes(check_graph(through(node, **theirs), {FILE}, HANDED_ON)) == ["loader_refused"]
+
+
+def test_a_switch_hands_on_what_is_no_picture_too():
+    made = graph()
+    made["h"] = {"class_type": "ComfySwitchNode", "inputs": {"on_true": ["1", 0], "on_false": ["1", 0]}}
+    made["4"]["inputs"]["model"] = ["h", 0]
+    assert check_graph(made, {FILE}, HANDED_ON) == ()
+
+
+def test_a_ring_of_switches_hands_on_nothing():
+    made = through({"class_type": "ComfySwitchNode", "inputs": {"on_true": ["g", 0], "on_false": ["h", 0]}})
+    made["g"] = {"class_type": "ComfySwitchNode", "inputs": {"on_true": ["h", 0]}}
+    assert codes(check_graph(made, {FILE}, HANDED_ON)) == ["loader_refused"]
+    assert codes(check_graph(made, {FILE}, unseen=True)) == ["loader_refused"]
+
+
+def test_a_switch_that_a_server_calls_a_source_of_pictures_must_take_one():
+    alone = adding({"class_type": "ComfySwitchNode", "inputs": {"switch": True}})
+    assert check_graph(alone, {FILE}, HANDED_ON) == ()
+    assert codes(check_graph(alone, {FILE}, {"ComfySwitchNode": ["IMAGE"]})) == ["loader_refused"]
+
+
+@pytest.mark.parametrize("outputs", [["COMFY_MATCHTYPE_V3"], ["*"], ["IMAGE,MASK"], ["STRING", "INT,VIDEO"]])
+def test_an_unknown_class_whose_output_may_be_a_picture_must_take_one(outputs):
+    alone = adding({"class_type": "TheirSwitch", "inputs": {"file": "theirs.png"}})
+    assert codes(check_graph(alone, {FILE}, {"TheirSwitch": outputs}, consent=True)) == ["loader_refused"]
+    fed = adding({"class_type": "TheirSwitch", "inputs": {"any": ["2", 0]}})
+    assert check_graph(fed, {FILE}, {"TheirSwitch": outputs}, consent=True) == ()
+    assert codes(check_graph(fed, {FILE}, {"TheirSwitch": outputs})) == ["consent_missing"]
+
+
+def test_before_any_server_was_seen_a_switch_hides_no_unknown_class():
+    made = through(HANDED_NODE, class_type="TheirLoader", inputs={})
+    assert len(check_graph(made, {FILE}, consent=True, unseen=True)) == 0
+    assert codes(check_graph(made, {FILE}, {"TheirLoader": ["IMAGE"]}, consent=True)) == ["loader_refused"]
+
+
+HANDED_NODE = {"class_type": "ComfySwitchNode", "inputs": {"on_true": ["2", 0], "on_false": ["2", 0]}}
+
+
 def test_before_any_server_was_seen_only_what_hangs_on_unknown_classes_is_left_for_later():
     alone = {"1": {"class_type": "TheirLoader", "inputs": {}}, "2": {"class_type": "VAEEncode", "inputs": {}}}
     known = {"1": {"class_type": "VAEDecode", "inputs": {}}}
