@@ -189,6 +189,13 @@ class App(Rooms):
         except OSError as trouble:
             LOG.warning("the heartbeat can't be written: %s", trouble)
 
+    def in_one_line(self) -> str:
+        """Return how things are, for a service manager's list."""
+        counts = self.store.counts()
+        jobs = ", ".join(f"{counts[state]} {state}" for state in ("running", "queued", "waiting") if counts.get(state))
+        away = [lane.name for lane in self.lanes if lane.trouble is not None]
+        return (jobs or "nothing to do") + (f"; away: {', '.join(away)}" if away else "")
+
     def finished(self) -> bool:
         """Return whether the newest look found nothing to do and every job that can go on by itself has ended."""
         # In the order in which work is handed on: what leaves one step while we ask is found in the next.

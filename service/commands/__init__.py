@@ -22,6 +22,7 @@ from service.commands import (
     retry,
     run,
     schema,
+    services,
     status,
     submit,
     verify,
@@ -63,7 +64,7 @@ for verb in _VERBS:
     verb.params.append(_CONFIG)
     commands.add_command(verb)
 workflows.workflows.add_command(importing.import_)
-for group in (workflows.workflows, models.models, quarantine.quarantine):
+for group in (workflows.workflows, models.models, quarantine.quarantine, services.service):
     for verb in group.commands.values():
         verb.params.append(_CONFIG)
     commands.add_command(group)

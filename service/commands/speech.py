@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import signal
 import sys
+import time
 from collections.abc import Callable, Mapping
+from logging.handlers import RotatingFileHandler
 from pathlib import Path
 
 import click
@@ -16,10 +19,16 @@ from service.app import App
 from service.config import Config
 from service.errors import Problem, Rejected, Unavailable
 from service.inbox.lease import holder, is_locked
+from service.journal import JOURNAL, Journal
+from service.liveness import alive
+from service.manager import Manager
 from service.requests import Requests
 from service.store import Store
 
 WRONG_USE = 2
+_LOG_BYTES = 5_000_000
+#: systemd waits 120 s for a sign of life.
+_SIGN_S = 20.0
 #: Beside daemon.py; an installed reeldrop uses the folder it is called in.
 _BESIDE_DAEMON = Path(__file__).resolve().parents[2]
 
@@ -114,14 +123,22 @@ def tell_problems(rejected: Rejected, *, as_json: bool) -> None:
 
 
 def keep_log(config: Config, *, to_terminal: bool) -> None:
-    """Write the log to standard error, or to var/reeldrop.log where the terminal shows jobs instead."""
+    """Write the log to standard error, or to var/reeldrop.log where the terminal shows jobs instead.
+
+    Under systemd it goes to the journal with its fields. The file is kept small: of old ones the newest three are left.
+    """
     handler: logging.Handler
-    if to_terminal:
+    form = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+    if to_terminal and "JOURNAL_STREAM" in os.environ and JOURNAL.exists():
+        # Time, level and room are fields of their own there.
+        handler, form = Journal(JOURNAL), "%(message)s"
+    elif to_terminal:
         handler = logging.StreamHandler()
     else:
         config.state_dir.mkdir(parents=True, exist_ok=True)
-        handler = logging.FileHandler(config.state_dir / "reeldrop.log", encoding="utf-8")
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+        file = config.state_dir / "reeldrop.log"
+        handler = RotatingFileHandler(file, maxBytes=_LOG_BYTES, backupCount=3, encoding="utf-8")
+    handler.setFormatter(logging.Formatter(form))
     logging.basicConfig(level=config.log_level, handlers=[handler], force=True)
     # These libraries tell at INFO what is of no use to an operator.
     for noisy in ("apscheduler", "urllib3", "watchdog"):
@@ -141,15 +158,23 @@ def stop_on_signals(app: App) -> None:
 
 def serve(app: App, each_second: Callable[[], bool] | None = None, *, interval_s: float = 1.0) -> None:
     """Open, start and keep the daemon until it is asked to stop or `each_second` returns True; always closes it."""
+    manager = Manager()
     app.open()
     try:
         stop_on_signals(app)
         app.start()
+        manager.ready()
+        told_s = -_SIGN_S
         while not app.wait(interval_s):
             app.check()
+            if time.monotonic() - told_s >= _SIGN_S and alive(app.pulses.at(time.monotonic())):
+                # A daemon whose threads stand still says nothing, and is started anew.
+                manager.alive(app.in_one_line())
+                told_s = time.monotonic()
             if each_second and each_second():
                 break
     finally:
+        manager.stopping()
         app.close()
 
 

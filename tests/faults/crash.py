@@ -141,7 +141,7 @@ def _effects(shown: Callable[[Any], str | None]) -> dict[CodeType, Naming]:
         shutil.copyfile.__code__: elsewhere("copy to", "dst"),
         Client.upload.__code__: lambda f: f"upload {f.f_locals['name']}",
         Client.submit.__code__: lambda _: "submit",
-        Client._interrupt.__code__: lambda _: "interrupt",
+        Client.cancel.__code__: lambda _: "stop",
         Client.delete.__code__: lambda _: "take out of the server's queue",
         Client.fetch.__code__: lambda _: "fetch",
         deliver.__code__: lambda _: "deliver",
