@@ -1,7 +1,8 @@
 """The heartbeat: var/heartbeat.json, which a running daemon writes anew every few seconds for whoever looks after it.
 
 Times are on the machine's monotonic clock, which every process reads alike until the next boot: a wall clock that is
-put back an hour makes nobody look dead.
+put back an hour makes nobody look dead. What another process left, before the last boot for example, counts for
+nothing; the boot's own id doesn't tell, for in some containers a sandboxed service reads another one than a shell.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from service.disk import Disk
-from service.inbox.lease import boot_id
+from service.inbox.lease import owner_of
 from service.liveness import Pulse
 
 _FILE = "heartbeat.json"
@@ -34,7 +35,6 @@ def write(state_dir: Path, started_at: str, pulses: Mapping[str, Pulse]) -> None
     """Say that this process lives, and how its threads do; raises OSError."""
     said = {
         "pid": os.getpid(),
-        "boot": boot_id(),
         "started_at": started_at,
         "monotonic_s": time.monotonic(),
         "threads": {name: asdict(pulse) for name, pulse in pulses.items()},
@@ -43,10 +43,10 @@ def write(state_dir: Path, started_at: str, pulses: Mapping[str, Pulse]) -> None
 
 
 def read(state_dir: Path) -> Heartbeat | None:
-    """Return the newest heartbeat of this boot; None where there is none, or none that can be read."""
+    """Return the newest heartbeat of whoever holds the lock now; None where there is none, or none that can be read."""
     try:
         said = json.loads((state_dir / _FILE).read_bytes())
-        if said["boot"] != boot_id():
+        if (owner_of(state_dir / "lock") or "").rpartition("/")[2] != str(said["pid"]):
             return None
         pulses = {str(name): Pulse(**pulse) for name, pulse in said["threads"].items()}
         age_s = max(0.0, time.monotonic() - float(said["monotonic_s"]))

@@ -130,6 +130,14 @@ def _refuse_if_held(lease: dict[str, Any], inbox: Path, state_dir: Path, host: s
         )
 
 
+def owner_of(path: Path) -> str | None:
+    """Return who took a lock file last, as host/pid, whether or not it is held now; None where nobody ever did."""
+    try:
+        return path.read_text(encoding="utf-8").strip() or None
+    except (OSError, ValueError):
+        return None
+
+
 def is_locked(path: Path) -> bool:
     """Tell whether a live process holds this lock file; one that isn't there is held by nobody."""
     with suppress(FileNotFoundError):
