@@ -65,6 +65,8 @@ class App(Rooms):
         self._start("intake", self._take_in)
         for lane in self.lanes:
             self._start(f"lane {lane.name}", lane.run)
+        if self.telling:
+            self._start("notifications", lambda: self.telling.run(self._stop))
         if self.on_start:
             self.on_start()
         self._wake.set()

@@ -185,9 +185,10 @@ def hide_secrets(problems: Iterable[Problem], text: str | bytes) -> list[Problem
     lines = text.decode("utf-8", "replace") if isinstance(text, bytes) else text
     for number, line in enumerate(lines.splitlines(), start=1):
         indented = len(line) - len(line.lstrip())
-        if re.search(r"\b(token|headers)\s*:", line):
+        if re.search(r"\b(token|headers|notify)\s*:", line):
             indent = indented
-        elif indent is not None and line.strip() and indented <= indent:
+        elif indent is not None and line.strip() and indented < indent + (not line.lstrip().startswith("-")):
+            # The entries of a list may stand as far to the left as its name.
             indent = None
         if indent is not None:
             secret.add(number)

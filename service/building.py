@@ -58,8 +58,10 @@ from service.sheets import Sheets
 from service.shrinking import Shrunk, shrunk
 from service.signing import signatures_of
 from service.store import Store
+from service.telling import Telling, signing_key
 from service.timetable import Timetable
 from service.timing import Timing
+from service.webhooks import Webhooks
 
 #: Everything that a lane waits for has a shorter deadline.
 _ROUND_ALLOWED_S = 900.0
@@ -135,6 +137,9 @@ class Rooms:
         self._build_lanes(servers)
         self._build_intake(work)
         self.housekeeping = Housekeeping(config, self.quarantine.tidy)
+        # Nobody needs a key where nobody is told.
+        key = signing_key(config.state_dir) if config.notify else b""
+        self.telling = Telling(config.notify, self.store, Webhooks(key), daemon)
         self.requests = Requests(config.state_dir / "requests")
         #: What commands may ask of a running daemon.
         self.verbs: dict[str, Callable[[Request], str]] = {

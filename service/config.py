@@ -17,6 +17,7 @@ from service.backend_keys import BACKEND_PATHS, Backend, hide_secrets
 from service.config_keys import FOLDERS, GROUPS, TASKS, Config, Watch
 from service.declaration import in_order, json_plain, limits, written
 from service.errors import Problem, Rejected
+from service.notify_keys import Target
 from service.signing_keys import SIGNING_PATHS, Signing
 from service.strict_yaml import Document
 from service.strict_yaml import read as read_yaml
@@ -24,6 +25,8 @@ from service.typed_yaml import locate, read
 
 __all__ = ["Backend", "Config", "Watch", "default", "generate", "parse", "reference", "schema"]
 
+#: Lists whose entries have keys of their own.
+_ENTRIES: dict[str, type[BaseModel]] = {"backends": Backend, "notify": Target}
 _HEAD = """\
 # Reeldrop's configuration. Every key stands here with its default: change what you need, take out what you don't.
 # Relative paths are relative to this file.
@@ -193,15 +196,15 @@ def _key(name: str, info: FieldInfo, indent: str = "") -> str:
     else:
         if value in ((), {}) and info.examples:
             lines.append(f"{indent}# For example: {name}: {written(info.examples[0])}")
-        if name == "backends":
-            lines += _entry_keys(Backend, indent)
+        if name in _ENTRIES:
+            lines += _entry_keys(_ENTRIES[name], indent)
         lines.append(f"{indent}{name}: {written(_plain(value))}")
     return "\n".join(lines) + "\n"
 
 
 def _entry_keys(model: type[BaseModel], indent: str) -> Iterator[str]:
     """Yield what an entry may hold: an empty list or an absent key has no place for it but a comment."""
-    yield f"{indent}# {'Each of them' if model is Backend else 'It'} may have:"
+    yield f"{indent}# {'It' if model is Signing else 'Each of them'} may have:"
     for name, info in model.model_fields.items():
         value = "" if info.is_required() else written(_plain(info.default))
         usual = f" Default: {value}." if value else " It must be given." if info.is_required() else ""

@@ -16,6 +16,7 @@ from service.key_types import Folder, Text
 from service.manifest import RESERVED_FOLDERS
 from service.media import encodings
 from service.model_hosts import USUAL_HOSTS, check_host
+from service.notify_keys import Target
 from service.signing_keys import MaySign
 from service.window_keys import ForEverything, OfTasks
 
@@ -215,6 +216,11 @@ class Config(Declared):
     )
     windows: ForEverything = ()
     task_windows: OfTasks = Field({})
+    notify: tuple[Target, ...] = Field(
+        (),
+        description="Who is told what happens, each by a url or by Apprise.",
+        examples=[[{"url": "https://hooks.example.com/reeldrop"}]],
+    )
     max_cells: int = Field(
         1000,
         ge=1,
@@ -304,6 +310,7 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
     "Watching the inbox": ("watch",),
     "Rendering": ("backends", "engine", "max_cells", "tasks"),
     "Time windows": ("windows", "task_windows"),
+    "Notifications": ("notify",),
 }
 
 FOLDERS = ("inbox_dir", "output_dir", "state_dir", "temp_dir", "workflows_dir", "models_dir")

@@ -95,8 +95,11 @@ class _PatientSocket:
         return io.BufferedReader(_PatientReader(self._connected))
 
 
-class _Connection(HTTPConnection):
+class PlainConnection(HTTPConnection):
+    """A connection without TLS."""
+
     def connect(self) -> None:
+        """Connect, and read from then on within the exchange's time."""
         super().connect()
         self.sock = _PatientSocket(self.sock)
 
@@ -112,8 +115,10 @@ class SecureConnection(HTTPSConnection):
         self.sock = _PatientSocket(self.sock)
 
 
-class _Pool(HTTPConnectionPool):
-    ConnectionCls = _Connection
+class PlainPool(HTTPConnectionPool):
+    """Connections without TLS to one server."""
+
+    ConnectionCls = PlainConnection
 
 
 class SecurePool(HTTPSConnectionPool):
@@ -123,8 +128,9 @@ class SecurePool(HTTPSConnectionPool):
 
 
 class Adapter(HTTPAdapter):
-    """What a session sends by: `secure_pool` makes its TLS connections."""
+    """What a session sends by: `secure_pool` makes its TLS connections, `plain_pool` the others."""
 
+    plain_pool: type[HTTPConnectionPool] = PlainPool
     secure_pool: type[HTTPSConnectionPool] = SecurePool
 
     def __init__(self, context: ssl.SSLContext | None = None) -> None:
@@ -136,7 +142,7 @@ class Adapter(HTTPAdapter):
         if self._context is not None:
             named["ssl_context"] = self._context
         super().init_poolmanager(*arguments, **named)
-        self.poolmanager.pool_classes_by_scheme = {"http": _Pool, "https": self.secure_pool}
+        self.poolmanager.pool_classes_by_scheme = {"http": self.plain_pool, "https": self.secure_pool}
 
 
 class Session(requests.Session):

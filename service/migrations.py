@@ -182,6 +182,16 @@ def sums_of_results(database: Database) -> None:
     database.execute("CREATE INDEX jobs_result ON jobs (result) WHERE result IS NOT NULL")
 
 
+@MIGRATIONS()
+def tidings(database: Database) -> None:
+    """Remember how far in the log each target of notifications was told, and which troubles were told."""
+    database.execute("CREATE TABLE tiding_targets (target TEXT PRIMARY KEY, last INTEGER NOT NULL) STRICT")
+    database.execute(
+        """CREATE TABLE troubles_told (key TEXT PRIMARY KEY, event TEXT NOT NULL, name TEXT NOT NULL,
+           title TEXT NOT NULL, fix TEXT NOT NULL) STRICT"""
+    )
+
+
 def folded(task: str, grouping: str, name: str) -> str:
     """Return what two outbox names share when they clash, folders and all."""
     return fold("/".join(part for part in (task, grouping, name) if part))

@@ -85,6 +85,11 @@ FLOORS: dict[str, float] = {
     "hours": 6,
     "priorities": 6,
     "setbacks": 6,
+    "telling": 5,
+    "webhooks": 3,
+    "tidings": 1,
+    "apprising": 1,
+    "notify_keys": 2.45,
     "register": 5,
     "timing": 5,
     # doors: one outside thing each

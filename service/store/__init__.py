@@ -12,10 +12,11 @@ from service.store.memory import Memory
 from service.store.quarantine import Quarantine
 from service.store.recurrences import Recurrences
 from service.store.setbacks import Setbacks
+from service.store.tidings import Tidings
 from service.store.troubles import Troubles
 
 __all__ = ["ForbiddenMove", "Store", "Sums", "utc_now"]
 
 
-class Store(Drops, Batches, Memory, Durations, Fleet, Setbacks, Troubles, Quarantine, Recurrences):
+class Store(Drops, Batches, Memory, Durations, Fleet, Setbacks, Troubles, Quarantine, Recurrences, Tidings):
     """The queue and the log in one SQLite file, shared by the daemon's threads."""
