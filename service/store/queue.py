@@ -68,10 +68,9 @@ class Queue(Jobs, Turns):
         return {turn.id: place for place, turn in enumerate(in_order(turns, started), start=1)}
 
     def running_on(self, backend: str) -> list[str]:
-        """Return the ids of the jobs that run on a backend, the first one first."""
-        statement = (
-            f"SELECT id FROM jobs WHERE {_LIVE} AND state = 'running' AND kind = 'job' AND backend = ? ORDER BY number"
-        )
+        """Return the ids of the jobs that run on a backend, the first one first; what is released runs on none."""
+        statement = f"""SELECT id FROM jobs WHERE {_LIVE} AND state = 'running' AND kind = 'job' AND backend = ?
+                        AND id NOT IN {RELEASED} ORDER BY number"""
         return [row["id"] for row in self._rows(statement, (backend,))]
 
     # what can go on --------------------------------------------------------------------------------------------------

@@ -182,7 +182,7 @@ def _transaction(frame: FrameType) -> str | None:
     return f"store.transaction of {caller.f_code.co_name}"
 
 
-def live(config_file: Path, fuel: str, log: Path) -> int:
+def live(config_file: Path, fuel: str, log: Path, classifier: Callable[[], Any] | None = None) -> int:
     """Run one life of the daemon; returns when everything is finished, unless it dies before."""
     from service import config as configuration
     from service.app import App
@@ -192,7 +192,7 @@ def live(config_file: Path, fuel: str, log: Path) -> int:
     config = configuration.parse(config_file.read_text(encoding="utf-8"), folder)
     end = time.monotonic() + _DEADLINE_S
     Fuse(fuel, log, folder).light()
-    app = App(config, classifier=Harmless)
+    app = App(config, classifier=classifier or Harmless)
     app.open()
     try:
         app.start()

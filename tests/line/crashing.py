@@ -184,11 +184,13 @@ class Life:
 class Scene:
     """A folder with a drop in its inbox, and a server (its URL, or None for the embedded engine)."""
 
-    def __init__(self, folder: Path, kind: str, url: str | None) -> None:
+    def __init__(self, folder: Path, kind: str, url: str | None, **keys: Any) -> None:
         self.folder = folder
         self.kind = KINDS[kind]
         self.url = url
         self.lives: list[Life] = []
+        #: What screens, in the lives from now on; harmless is what is left out.
+        self.classifier: type | None = None
         watch = {"sidecar_wait_seconds": 0.3, "quiet_seconds_local": 0.05, "quiet_seconds": 0.1, "rescan_seconds": 1}
         settings: dict[str, Any] = {
             "workflows_dir": str(self._library(OUTSIDE if url else SHIPPED)),
@@ -196,6 +198,7 @@ class Scene:
             "backends": [{"name": "server", "url": url}] if url else [],
             "engine": "off" if url else "embedded",
             "watch": watch,
+            **keys,
         }
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "config.yaml").write_text(json.dumps(settings), encoding="utf-8")
@@ -239,7 +242,7 @@ class Scene:
         if self.kind.retried:
             self._ask()
         log = self.folder / f"life-{len(self.lives) + 1}.log"
-        process = _FORK.Process(target=_live, args=(self.folder, fuel, log))
+        process = _FORK.Process(target=_live, args=(self.folder, fuel, log, self.classifier))
         process.start()
         process.join(_LIFE_S)
         if process.is_alive():
@@ -304,13 +307,17 @@ class Scene:
 
     def check(self, *, renders_each: int | None = 1) -> None:
         """Assert that each job ended once, with one whole video, and that nobody's byte was lost or doubled."""
-        self._check_outbox()
-        self._check_inbox()
+        self.check_files()
         self._check_database()
         if self.url is not None and renders_each is not None:
             assert self.posted() - self.posted_before == renders_each * len(self.kind.jobs) * (
                 self.kind.prompts if self.kind.state == "done" else 0
             )
+
+    def check_files(self) -> None:
+        """Assert that outbox and inbox are as they must be in the end, and that no work files are left."""
+        self._check_outbox()
+        self._check_inbox()
         assert [str(path) for path in (self.folder / "var" / "work").glob("*")] == []
 
     def _check_outbox(self) -> None:
@@ -358,5 +365,5 @@ def frames_of(path: Path) -> list[tuple[int, int]]:
         return [(frame.width, frame.height) for frame in container.decode(container.streams.video[0])]
 
 
-def _live(folder: Path, fuel: str, log: Path) -> None:
-    raise SystemExit(crash.live(folder / "config.yaml", fuel, log))
+def _live(folder: Path, fuel: str, log: Path, classifier: type | None) -> None:
+    raise SystemExit(crash.live(folder / "config.yaml", fuel, log, classifier))
