@@ -58,13 +58,15 @@ def place(*, system: bool, platform: str = sys.platform, home: Path | None = Non
 
 def installation(config: Config, config_file: Path, program: Sequence[str], user: str | None) -> Installation:
     """Return what a service manager must know of this Reeldrop; `program` is how it is called, without a verb."""
+    shared = [backend.shared_folder for backend in config.backends]
     written = (config.inbox_dir, config.output_dir, config.state_dir, config.workflows_dir, config.models_dir)
-    folders = dict.fromkeys(Path(folder).absolute() for folder in (*written, config.temp_dir) if folder is not None)
-    needed = dict.fromkeys(Path(folder).absolute() for folder in (config.inbox_dir, config.output_dir))
+    folders = dict.fromkeys(
+        Path(folder).absolute() for folder in (*written, config.temp_dir, *shared) if folder is not None
+    )
     # Without a file everything is at its default; naming one that isn't there would be a mistake.
     named = ("--config", str(config_file.absolute())) if config_file.is_file() else ()
     command = (*program, "run", *named)
-    return Installation(command, config_file.absolute().parent, tuple(folders), tuple(needed), user)
+    return Installation(command, config_file.absolute().parent, tuple(folders), tuple(folders), user)
 
 
 def content(where: Place, installed: Installation) -> bytes:

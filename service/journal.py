@@ -7,12 +7,24 @@ systemd.io/JOURNAL_NATIVE_PROTOCOL; a line of text, or a name and a length for w
 from __future__ import annotations
 
 import logging
+import os
 import socket
+import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 JOURNAL = Path("/run/systemd/journal/socket")
 #: syslog's priorities, as the journal counts.
 _PRIORITIES = {logging.CRITICAL: 2, logging.ERROR: 3, logging.WARNING: 4, logging.INFO: 6, logging.DEBUG: 7}
+
+
+def is_listening(environment: Mapping[str, str] = os.environ, stream_fd: int | None = None) -> bool:
+    """Return whether standard error goes to the journal. JOURNAL_STREAM alone doesn't say so: children inherit it."""
+    try:
+        found = os.fstat(sys.stderr.fileno() if stream_fd is None else stream_fd)
+    except (OSError, ValueError):
+        return False
+    return environment.get("JOURNAL_STREAM") == f"{found.st_dev}:{found.st_ino}" and JOURNAL.exists()
 
 
 class Journal(logging.Handler):

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
+import os
 import socket
 from pathlib import Path
 
 import pytest
 
-from service.journal import Journal
+from service.journal import JOURNAL, Journal, is_listening
 from service.manager import Manager
 from tests.faults.process import Process
 from tests.line.world import ROOT
@@ -94,3 +95,13 @@ def test_a_journal_that_is_gone_is_told_of_on_standard_error(tmp_path: Path, cap
     log.warning("lost")
     journal.close()
     assert "lost" in capsys.readouterr().err
+
+
+def test_a_journal_that_a_parent_writes_to_is_not_ours():
+    """A terminal that systemd started hands its JOURNAL_STREAM on to whatever is typed into it."""
+    with open(os.devnull) as stream:
+        found = os.fstat(stream.fileno())
+        told = {"JOURNAL_STREAM": f"{found.st_dev}:{found.st_ino}"}
+        assert is_listening(told, stream.fileno()) == JOURNAL.exists()
+        assert not is_listening({"JOURNAL_STREAM": "1:1"}, stream.fileno())
+        assert not is_listening({}, stream.fileno())

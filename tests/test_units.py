@@ -64,8 +64,9 @@ def test_the_systems_unit_is_exposed_to_little(tmp_path: Path):
 def test_a_command_is_what_it_was_whatever_it_holds(tmp_path: Path):
     (line,) = [line for line in unit(installed(tmp_path)).splitlines() if line.startswith("ExecStart=")]
     words = re.findall(r'"((?:[^"\\]|\\.)*)"', line)
-    told = [re.sub(r"\\(.)", r"\1", word).replace("%%", "%").replace("$$", "$") for word in words]
-    assert tuple(told) == installed(tmp_path).command
+    told = [re.sub(r"\\(.)", r"\1", word).replace("%%", "%") for word in words]
+    first, *rest = installed(tmp_path).command
+    assert told == [f":{first}", *rest]
 
 
 def test_only_the_system_waits_for_mounts_and_names_a_user(tmp_path: Path):
@@ -89,8 +90,36 @@ KEYS = {
 def test_a_property_list_is_read_back_as_it_was_meant(tmp_path: Path, user: str | None):
     told = plistlib.loads(plist(installed(tmp_path, user), tmp_path / "Reeldrop.log"))
     assert {key: type(value) for key, value in told.items()} == {key: KEYS[key] for key in told}
-    assert tuple(told["ProgramArguments"]) == installed(tmp_path).command
+    assert tuple(told["ProgramArguments"]) == (*installed(tmp_path).command, "--log-file")
+    assert told["StandardOutPath"] == "/dev/null"
     assert told["KeepAlive"] == {"Crashed": True, "SuccessfulExit": False}
     assert told["ProcessType"] in {"Background", "Standard", "Adaptive", "Interactive"}
     assert told.get("UserName") == user
     assert not {"WatchPaths", "QueueDirectories"} & set(told)
+
+
+def test_a_users_manager_is_asked_for_nothing_that_takes_capabilities_away(tmp_path: Path):
+    """Such a service would end with 218/CAPABILITIES at each start."""
+    keys = set(re.findall(r"^(\w+)=", unit(installed(tmp_path)), re.MULTILINE))
+    taking = {"ProtectKernelModules", "ProtectKernelLogs", "ProtectClock", "PrivateDevices", "CapabilityBoundingSet"}
+    assert not keys & {*taking, "AmbientCapabilities"}
+
+
+def test_a_share_that_is_away_for_a_night_is_waited_for(tmp_path: Path):
+    text = unit(installed(tmp_path))
+    assert "\nStartLimitIntervalSec=0\n" in text
+    assert "\nRestartPreventExitStatus=2\n" in text
+
+
+def test_what_lies_in_tmp_is_not_hidden(tmp_path: Path):
+    there, elsewhere = Path("/var/tmp/reel"), Path("/srv/reel")
+    hidden = Installation(("/bin/true",), elsewhere, (elsewhere, there), (elsewhere,), "anna")
+    assert "\nPrivateTmp=no\n" in unit(hidden)
+    assert "\nPrivateTmp=yes\n" in unit(Installation(("/bin/true",), elsewhere, (elsewhere,), (elsewhere,), "anna"))
+
+
+@pytest.mark.parametrize("name", ["a\nExecStartPre=x", "ends\\"])
+def test_no_path_adds_or_joins_a_line(name: str):
+    folder = Path("/srv") / name
+    lines = unit(Installation((f"{folder}/python", "run"), folder, (folder,), (folder,), "anna")).splitlines()
+    assert not any(line.startswith("ExecStartPre") or line.endswith("\\") for line in lines)

@@ -15,11 +15,12 @@ _SWITCH_S = 0.0005
 
 
 @click.command()
-def run(config_file: Path | None) -> None:
+@click.option("--log-file", is_flag=True, help="Log to var/reeldrop.log, which rotates.")
+def run(log_file: bool, config_file: Path | None) -> None:
     """Watch the inbox and render what is dropped, until Ctrl-C or SIGTERM."""
     config = settings(config_file)
     live = on_terminal()
-    keep_log(config, to_terminal=not live)
+    keep_log(config, to_terminal=not (live or log_file))
     # At Python's own 5 ms whoever comes back from the disk waits that long behind a thread that reckons: with many
     # drops at once that was a tenth of the time.
     sys.setswitchinterval(_SWITCH_S)

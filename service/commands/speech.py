@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import signal
 import sys
 import time
@@ -19,7 +18,7 @@ from service.app import App
 from service.config import Config
 from service.errors import Problem, Rejected, Unavailable
 from service.inbox.lease import holder, is_locked
-from service.journal import JOURNAL, Journal
+from service.journal import Journal, is_listening
 from service.liveness import alive
 from service.manager import Manager
 from service.requests import Requests
@@ -129,9 +128,9 @@ def keep_log(config: Config, *, to_terminal: bool) -> None:
     """
     handler: logging.Handler
     form = "%(asctime)s %(levelname)s %(name)s: %(message)s"
-    if to_terminal and "JOURNAL_STREAM" in os.environ and JOURNAL.exists():
+    if to_terminal and is_listening():
         # Time, level and room are fields of their own there.
-        handler, form = Journal(JOURNAL), "%(message)s"
+        handler, form = Journal(), "%(message)s"
     elif to_terminal:
         handler = logging.StreamHandler()
     else:

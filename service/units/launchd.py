@@ -13,10 +13,14 @@ _PATH = "/opt/homebrew/bin:/usr/local/bin:/opt/local/bin:/usr/bin:/bin:/usr/sbin
 
 
 def plist(installed: Installation, log: Path) -> bytes:
-    """Return the property list of an agent, or of a daemon where it belongs to the system; `log` gets what it says."""
+    """Return the property list of an agent, or of a daemon where it belongs to the system.
+
+    `log` gets what is said before the daemon's own log is open.
+    """
     told: dict[str, Any] = {
         "Label": LABEL,
-        "ProgramArguments": list(installed.command),
+        # launchd rotates nothing that it writes, so the log is the daemon's own file.
+        "ProgramArguments": [*installed.command, "--log-file"],
         "WorkingDirectory": str(installed.working_dir),
         "EnvironmentVariables": {"PATH": _PATH},
         "RunAtLoad": True,
@@ -27,7 +31,7 @@ def plist(installed: Installation, log: Path) -> bytes:
         "ProcessType": "Standard",
         "Umask": 0o022,
         "StandardErrorPath": str(log),
-        "StandardOutPath": str(log),
+        "StandardOutPath": "/dev/null",
     }
     if installed.user is not None:
         told["UserName"] = installed.user

@@ -13,18 +13,15 @@ WATCHDOG_S = 120
 _STOP_S = 30
 _START_S = 900
 
-#: Needs no privileges, so it holds for a user's own service as well. Where a user's manager can't make the mounts that
-#: some of it needs, systemd passes over those.
+#: Holds for a user's own service as well. Where a user's manager can't make the mounts that some of it needs, systemd
+#: passes over those.
 _SANDBOX = """\
 NoNewPrivileges=yes
 ProtectSystem=strict
 ProtectHome=read-only
-PrivateTmp=yes
+PrivateTmp={private_tmp}
 ProtectKernelTunables=yes
-ProtectKernelModules=yes
-ProtectKernelLogs=yes
 ProtectControlGroups=yes
-ProtectClock=yes
 ProtectHostname=yes
 ProtectProc=invisible
 RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6
@@ -35,12 +32,19 @@ LockPersonality=yes
 RemoveIPC=yes
 DevicePolicy=closed
 DeviceAllow=char-drm rw
+DeviceAllow=char-nvidia-frontend rw
+DeviceAllow=char-nvidia rw
+DeviceAllow=char-nvidia-uvm rw
 KeyringMode=private
 SystemCallArchitectures=native
 SystemCallFilter=@system-service
 SystemCallFilter=~@privileged @resources @mount @debug @cpu-emulation @obsolete
 SystemCallFilter=sched_setaffinity sched_setscheduler setpriority ioprio_set
 SystemCallErrorNumber=EPERM"""
+#: These take capabilities away, which a user's own manager can't: the service would end with 218/CAPABILITIES
+#: (https://github.com/systemd/systemd/issues/4959).
+_SYSTEM = ("ProtectKernelModules=yes", "ProtectKernelLogs=yes", "ProtectClock=yes")
+_TEMPORARY = (Path("/tmp"), Path("/var/tmp"))  # noqa: S108 - named to keep them visible
 
 
 def unit(installed: Installation) -> str:
@@ -56,18 +60,20 @@ def _lines(installed: Installation) -> Iterator[str]:
         yield "After=network-online.target remote-fs.target"
         yield "Wants=network-online.target"
         yield f"RequiresMountsFor={_listed(installed.needed)}"
-    # A machine that comes back from a long outage tries on; a broken configuration doesn't fill the journal.
-    yield "StartLimitIntervalSec=600"
-    yield "StartLimitBurst=20"
+    # A share that is away for a night is waited for; only wrong settings end the trying, by their exit code.
+    yield "StartLimitIntervalSec=0"
     yield ""
     yield "[Service]"
     yield "Type=notify"
     # The engine and the examiners are children and say nothing.
     yield "NotifyAccess=main"
     yield f"ExecStart={_listed(installed.command, exec_line=True)}"
-    yield f"WorkingDirectory={_percent(str(installed.working_dir))}"
+    folder = str(installed.working_dir)
+    # This key takes no quotes, so what ends or joins lines can't be said in it; the daemon needs it for nothing.
+    if folder.isprintable() and not folder.endswith("\\"):
+        yield f"WorkingDirectory={_percent(folder)}"
     yield "Restart=on-failure"
-    yield "RestartSec=5"
+    yield "RestartSec=10"
     # Wrong settings: only their owner can mend them.
     yield "RestartPreventExitStatus=2"
     # Before it is ready it takes up what an earlier life left, which may be tens of thousands of drops.
@@ -81,22 +87,30 @@ def _lines(installed: Installation) -> Iterator[str]:
         # It sees the open writers of files that belong to others, so that a drop is taken the moment it is whole.
         yield "AmbientCapabilities=CAP_LEASE"
         yield "CapabilityBoundingSet=CAP_LEASE"
+        yield from _SYSTEM
     yield f"ReadWritePaths={_listed(installed.written)}"
-    yield _SANDBOX
+    yield _SANDBOX.format(private_tmp="no" if _in_tmp(installed) else "yes")
     yield ""
     yield "[Install]"
     yield f"WantedBy={'multi-user' if installed.system else 'default'}.target"
 
 
+def _in_tmp(installed: Installation) -> bool:
+    """Return whether something of it would be hidden by a /tmp of its own."""
+    used = (Path(installed.command[0]), installed.working_dir, *installed.written)
+    return any(path.is_relative_to(folder) for path in used for folder in _TEMPORARY)
+
+
 def _listed(words: tuple[str, ...] | tuple[Path, ...], *, exec_line: bool = False) -> str:
-    return " ".join(_quoted(str(word), exec_line=exec_line) for word in words)
+    first, *rest = map(str, words)
+    # After a colon $ begins no variable, in the program's own path either, where it couldn't be doubled.
+    return " ".join(_quoted(word) for word in (f":{first}" if exec_line else first, *rest))
 
 
-def _quoted(word: str, *, exec_line: bool) -> str:
-    """Quote a word as systemd.syntax(7) and systemd.service(5) say: escapes count in quotes, % begins a specifier."""
+def _quoted(word: str) -> str:
+    """Quote a word as systemd.syntax(7) says: escapes count in quotes, % begins a specifier."""
     escaped = _percent(word).replace("\\", "\\\\").replace('"', '\\"')
-    # In a command line $ begins a variable.
-    return f'"{escaped.replace("$", "$$")}"' if exec_line else f'"{escaped}"'
+    return '"' + escaped.replace("\n", "\\n").replace("\r", "\\r") + '"'
 
 
 def _percent(text: str) -> str:
