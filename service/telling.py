@@ -21,6 +21,8 @@ from service.webhooks import NotToldError, Webhooks, send_by_apprise, shown
 
 LOG = logging.getLogger(__name__)
 _LOOK_S = 2.0
+#: Whether something is wrong is looked at this often: every live job's row is read for it.
+_TROUBLES_S = 5.0
 #: After so many failures in a row people are told of it by `status`.
 _SAID_AFTER = 3
 
@@ -53,6 +55,7 @@ class Telling:
         self._daemon = daemon
         self._monotonic = monotonic
         self._settling = Settling()
+        self._looked_s = float("-inf")
         self._ears = [_ear_of(target) for target in targets]
         #: Told from memory: a full disk takes no line of the log that says so.
         self._unwritten: dict[str, Trouble] = {}
@@ -81,9 +84,13 @@ class Telling:
 
     def _note_troubles(self) -> list[Tiding]:
         """Write what has become wrong or is over; return what can't be written, to be told once from memory."""
+        now_s = self._monotonic()
+        if now_s - self._looked_s < _TROUBLES_S:
+            return []
+        self._looked_s = now_s
         told = self._store.told_troubles() | self._unwritten
         now = troubles_of(self._store.holds(), self._store.notices(), self._store.backends())
-        begun, over = self._settling.step(self._monotonic(), now, told)
+        begun, over = self._settling.step(now_s, now, told)
         unwritten = []
         for key in begun:
             try:

@@ -204,14 +204,14 @@ def test_a_trouble_is_told_when_it_lasts_and_again_when_it_is_over(store, receiv
     told = Told(store, {"url": receiver.url, "tasks": ("face-swap",)})
     told.step()
     store.note_backend("gpu", {"answers": False, "why": "Nothing listens."})
-    told.step()
+    told.step(5)
     told.step(SETTLE_S - 1)
     assert receiver.asked == 0
-    told.step(1)
+    told.step(5)
     told.again()
     told.step(SETTLE_S)
     store.note_backend("gpu", {"answers": True})
-    told.step(1)
+    told.step(5)
     told.step(SETTLE_S)
     told.step(SETTLE_S)
     assert [(each["event"], each["name"], each["title"]) for each in receiver.events()] == [
@@ -246,14 +246,14 @@ def test_a_trouble_that_no_log_can_take_is_told_from_memory(tmp_path, store, rec
     told.step()
     see(store, "a")
     store.change("job-a", hold=Hold("disk_full", "No space.", "Free some.", "2026-11-22T00:00:00Z"))
-    told.step()
+    told.step(5)
     store._connection.execute("PRAGMA query_only = ON")
     told.step(SETTLE_S)
     told.step(SETTLE_S)
     assert [each["event"] for each in receiver.events()] == ["disk_full"]
     store._connection.execute("PRAGMA query_only = OFF")
     store.change("job-a", hold=None)
-    told.step(1)
+    told.step(5)
     told.step(SETTLE_S)
     assert [each["event"] for each in receiver.events()] == ["disk_full", "back_again"]
 
