@@ -32,6 +32,9 @@ MOVES: dict[State, frozenset[State]] = {
     State.REJECTED: frozenset(),
 }
 
+#: Among a job's trouble: a preview of it showed what must not be shown, so no later one is.
+PREVIEW_HIT = "preview_hit"
+
 LIVE = frozenset({State.WAITING, State.QUEUED, State.RUNNING})
 ENDED = frozenset(State) - LIVE
 

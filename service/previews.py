@@ -9,13 +9,12 @@ from typing import Any
 
 from service.errors import Failed, Rejected, Unavailable
 from service.examiner import Examiner
-from service.job import Job
+from service.job import PREVIEW_HIT, Job
 from service.register import Register
 
 LOG = logging.getLogger(__name__)
 #: Previews are shown at most this often.
 PREVIEW_INTERVAL_S = 0.5
-_BLIND = "preview_hit"
 
 
 class Previews:
@@ -47,7 +46,7 @@ class Previews:
         now = self._monotonic()
         with self._lock:
             soon = now - self._shown_s.get(job.id, -PREVIEW_INTERVAL_S) < PREVIEW_INTERVAL_S
-            if soon or job.id in self._at_work or job.id in self._blind or job.trouble.get(_BLIND):
+            if soon or job.id in self._at_work or job.id in self._blind or job.trouble.get(PREVIEW_HIT):
                 return
             self._at_work.add(job.id)
             self._shown_s = {each: at for each, at in self._shown_s.items() if now - at < PREVIEW_INTERVAL_S}
@@ -59,7 +58,7 @@ class Previews:
         with self._register.store.transaction():
             job = self._register.store.get(job_id)
             if job is not None:
-                self._register.store.change(job_id, trouble={**job.trouble, _BLIND: True})
+                self._register.store.change(job_id, trouble={**job.trouble, PREVIEW_HIT: True})
 
     def forget(self, job_id: str) -> None:
         """Forget a job that is over."""

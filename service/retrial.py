@@ -15,7 +15,7 @@ from service.errors import Problem, Rejected, Unavailable, error_of, internal_pr
 from service.examination import Examination, Input
 from service.inbox.claim import Claims
 from service.inbox.record import Claim
-from service.job import ENDED, LIVE, Drop, Job, MediaKind, State
+from service.job import ENDED, LIVE, PREVIEW_HIT, Drop, Job, MediaKind, State
 from service.naming import clean
 from service.register import Register
 
@@ -89,7 +89,9 @@ class Retrial:
 
     def _take_up_again(self, meant: Job, aside: Sequence[Job]) -> str:
         for job in aside:
-            self._register.change(job.id, aside=False, hold=None, trouble={}, server_deaths=0)
+            # What its previews have shown holds for all of its attempts.
+            trouble = {name: said for name, said in job.trouble.items() if name == PREVIEW_HIT}
+            self._register.change(job.id, aside=False, hold=None, trouble=trouble, server_deaths=0)
         self._queued()
         return f"{_path(meant)} is no longer set aside; it is tried again as it is."
 

@@ -162,8 +162,9 @@ class AlarmedLater:
         return 0.61 if self._seen > 1 else 0.0
 
 
-def test_a_preview_that_was_hit_keeps_all_later_ones_back_in_the_next_life_too(tmp_path: Path, engine_outside: str):
-    scene = Scene(tmp_path, "shown", engine_outside)
+def test_a_preview_that_was_hit_keeps_all_later_ones_back_in_the_next_life_too(tmp_path: Path):
+    # The engine dies with its daemon: the next life renders anew, and hears of previews again.
+    scene = Scene(tmp_path, "shown", None)
     scene.classifier = AlarmedLater
     life = scene.run(r"before 1 unlink outbox/.*/cup\.preview\.jpg")
     assert life.killed, f"ended with {life.code}; last effect: {life.last}"

@@ -78,6 +78,22 @@ def test_a_failed_job_goes_back_to_the_queue_as_its_next_attempt_with_its_files(
     assert idle.inbox() == []
 
 
+def test_what_its_previews_have_shown_holds_for_every_attempt_of_a_job(idle: World):
+    hit = {"preview_hit": True}
+    with idle:
+        for name in ("failed", "aside"):
+            queue(idle, f"text-to-video/{name}.yaml", TEXT)
+            idle.app.store.change(rows(idle)[name].id, trouble={"stalls": 2, **hit}, aside=name == "aside")
+        fail(idle, "failed")
+        idle.until_returned("rejected/text-to-video/failed.yaml")
+        for name in ("failed", "aside"):
+            retry(idle, f"text-to-video/{name}")
+        found = rows(idle)
+    assert not found["aside"].aside
+    assert found["aside"].trouble == hit
+    assert found["failed"].trouble["preview_hit"]
+
+
 def test_what_is_retried_is_rendered_and_goes_to_done(tmp_path: Path, engine_outside: str):
     with World(tmp_path, None, engine="off") as idle:
         queue(idle, "text-to-video/harbour.yaml", TEXT)
