@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import os
 import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -105,3 +107,17 @@ def test_a_journal_that_a_parent_writes_to_is_not_ours():
         assert is_listening(told, stream.fileno()) == JOURNAL.exists()
         assert not is_listening({"JOURNAL_STREAM": "1:1"}, stream.fileno())
         assert not is_listening({}, stream.fileno())
+
+
+def test_the_logs_own_file_begins_anew_before_it_fills_a_disk(tmp_path: Path):
+    code = (
+        "import logging, sys; from pathlib import Path; from service.config import default\n"
+        "from service.commands import speech\n"
+        "speech._LOG_BYTES = 2000\n"
+        "speech.keep_log(default(Path(sys.argv[1])), to_terminal=False)\n"
+        "[logging.warning('line %d of many, many lines', n) for n in range(500)]\n"
+    )
+    subprocess.run([sys.executable, "-c", code, str(tmp_path)], cwd=ROOT, check=True, timeout=25)
+    logs = sorted((tmp_path / "var").glob("reeldrop.log*"))
+    assert len(logs) == 4
+    assert all(log.stat().st_size <= 2000 for log in logs)

@@ -73,7 +73,7 @@ def _lines(installed: Installation) -> Iterator[str]:
     if folder.isprintable() and not folder.endswith("\\"):
         yield f"WorkingDirectory={_percent(folder)}"
     yield "Restart=on-failure"
-    yield "RestartSec=10"
+    yield "RestartSec=5"
     # Wrong settings: only their owner can mend them.
     yield "RestartPreventExitStatus=2"
     # Before it is ready it takes up what an earlier life left, which may be tens of thousands of drops.
