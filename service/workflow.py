@@ -125,8 +125,9 @@ def bind(
     for role, declared in workflow.manifest.media.declared().items():
         if role in media:
             graph[declared.node]["inputs"][declared.input] = media[role]
-    given = workflow.manifest.media.declared()
-    switching.leave_out_sound(graph, {given[role].node for role, each in (media_facts or {}).items() if not each.audio})
+    silent = {role for role, each in (media_facts or {}).items() if not each.audio}
+    loaders = {declared.node for role, declared in workflow.manifest.media.declared().items() if role in silent}
+    switching.leave_out_sound(graph, loaders)
     switches = switching.states_of(workflow.manifest, asked.get("switches", {}), media)
     switching.configure(graph, workflow.manifest, defaults)
     switching.leave_out(graph, workflow.manifest, switches)

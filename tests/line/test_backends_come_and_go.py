@@ -115,8 +115,8 @@ def test_what_an_earlier_life_left_at_a_server_that_is_dead_now_moves_or_is_canc
     with world:
         world.until(lambda: len(world.app.fleet.object_infos()) == 2, "both servers")
         # The first must still render when its server is cut off; the second is only in its way.
-        world.drop("text-to-video/red.yaml", LONG)
-        world.drop("text-to-video/blue.yaml", LONG.replace("seed: 1", "seed: 2").replace("steps: 150", "steps: 40"))
+        world.drop("text-to-video/red.yaml", LONG.replace("steps: 150", "steps: 90"))
+        world.drop("text-to-video/blue.yaml", LONG.replace("seed: 1", "seed: 2").replace("steps: 150", "steps: 20"))
         at = {name: until_rendering(world, f"text-to-video/{name}") for name in ("red", "blue")}
     dead = dict(zip(("one", "two"), servers, strict=True))[at["red"]]
     dead.refuse()

@@ -131,7 +131,7 @@ def test_a_file_that_is_replaced_after_the_look_refuses_the_job_that_named_the_o
 @pytest.fixture(scope="module")
 def videos(tmp_path_factory: pytest.TempPathFactory) -> list[bytes]:
     folder = tmp_path_factory.mktemp("clips")
-    return [clip(folder / f"{frames}.mp4", frames=frames).read_bytes() for frames in (24, 25)]
+    return [clip(folder / f"{frames}.mp4", frames=frames, audio=True).read_bytes() for frames in (24, 25)]
 
 
 @pytest.fixture

@@ -125,7 +125,7 @@ def test_mistakes_in_jobs_for_the_new_tasks_are_named_with_their_cure(world: Wor
     pair = {".source.jpg": PHOTO, ".target.mp4": clip}
     pose = {".image.jpg": PHOTO, ".reference.mp4": clip}
     drops: dict[str, Drop] = {
-        "face-swap/many": ({".yaml": f"frames: 5000\n{SWAP}", **pair}, ["frames", "1200"]),
+        "face-swap/many": ({".yaml": f"frames: 60000\n{SWAP}", **pair}, ["frames", "50000"]),
         "face-swap/prompted": ({".yaml": f"prompt: a king\n{SWAP}", **pair}, ["prompt", "takes no"]),
         "face-swap/switched": ({".yaml": f"switches: {{restore: false}}\n{SWAP}", **pair}, ["switches"]),
         "face-swap/other": ({".yaml": f"workflow: face_swap_basic\n{SWAP}", **pair}, ["target", "picture"]),
