@@ -21,7 +21,7 @@ from tests.workflows import SHIPPED
 CUP = f"prompt: a cup\n{SMALL}"
 LONG = "prompt: a harbour\nseed: 1\nwidth: 512\nheight: 512\nframes: 16\nsteps: 150\n"
 #: Never waited for: it has to outlast whatever a busy machine does beside it.
-ENDLESS = LONG.replace("512", "768").replace("frames: 16", "frames: 64")
+ENDLESS = LONG.replace("512", "1024").replace("frames: 16", "frames: 64")
 #: The same for a server that may be a true ComfyUI.
 ENDLESS_OUTSIDE = ENDLESS.replace("steps: 150", f"steps: {MANY_STEPS}")
 

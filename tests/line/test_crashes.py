@@ -160,6 +160,7 @@ def test_an_engine_that_dies_in_mid_render_is_started_again_and_the_job_goes_on(
     assert [name for name in world.outbox() if name.endswith(".mp4")] == ["text-to-video/harbour.mp4"]
 
 
+@pytest.mark.timeout(90)
 def test_a_job_under_which_an_engine_dies_twice_is_set_aside_and_the_rest_goes_on(tmp_path: Path):
     world = World(tmp_path, None)
     with world:
