@@ -61,7 +61,7 @@ def findings_of(config: Config, *, live: bool = False) -> Iterator[Finding]:
             yield from rules.of_backends(FleetReport(config, store, alive=locked).backends())
             yield from rules.of_holds(store.holds(), _WANTED)
     except sqlite3.OperationalError as trouble:
-        fix = "Run `reeldrop doctor`; the folder var/ must be on a local disk that isn't full."
+        fix = "Put var/ on a local disk that is not full, then ask again."
         yield Finding("database", Verdict.FAIL, f"The database can't be read: {trouble}.", fix)
 
 
