@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from service.job import WANTED_HOLDS
 from service.liveness import STALE_S, Pulse, late
 
 
@@ -82,14 +83,10 @@ def of_backends(backends: Sequence[Mapping[str, Any]]) -> Iterator[Finding]:
             yield Finding(name, Verdict.WARN, "Nobody has asked it yet.", "Ask again in a moment.")
 
 
-def of_holds(holds: Mapping[tuple[str, str, str], int], quiet: Collection[str] = ()) -> Iterator[Finding]:
-    """
-    Yield why jobs don't go on, by (code, title, fix) of their hold with how many have it.
-
-    The codes in `quiet` are what somebody wants so: a time window, a pause, a time to start.
-    """
+def of_holds(holds: Mapping[tuple[str, str, str], int]) -> Iterator[Finding]:
+    """Yield why jobs don't go on, by (code, title, fix) of their hold with how many have it; ok if it is wanted so."""
     for (code, title, fix), jobs in sorted(holds.items(), key=lambda each: -each[1]):
-        verdict = Verdict.OK if code in quiet else Verdict.WARN
+        verdict = Verdict.OK if code in WANTED_HOLDS else Verdict.WARN
         yield Finding("held", verdict, f"{jobs} {'job' if jobs == 1 else 'jobs'}: {title}", fix)
 
 

@@ -115,6 +115,10 @@ class Hold:
     since: str
 
 
+#: Codes of holds that somebody wants so: a pause, a backend that is paused, a closed window, a time that hasn't come.
+WANTED_HOLDS = frozenset({"paused", "draining", "outside_window", "task_outside_window", "scheduled"})
+
+
 @dataclass(frozen=True)
 class Job:
     """One row of the queue: a job, or (kind "batch") several that came from one drop."""

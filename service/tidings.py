@@ -10,6 +10,8 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 
+from service.job import WANTED_HOLDS
+
 #: A message tells the newest so many in full, and how many there were of all.
 MOST_TOLD = 100
 #: A trouble is told after so long, and so long after its end it is told to be over: what flickers isn't told at all.
@@ -19,10 +21,9 @@ _FIRST_WAIT_S, _LONGEST_WAIT_S = 5.0, 900.0
 EVENT_OF: Mapping[str, str] = {"running": "started", "done": "done", "failed": "failed", "rejected": "failed"}
 _FULL = frozenset({"disk_full", "server_disk_full"})
 #: Somebody wants it so, or another tiding says it, or a drop waits for the rest of it.
-_UNTOLD = frozenset({
-    "outside_window", "paused", "scheduled", "draining", "refused", "unreachable", "timeout", "connecting",
-    "cancelling", "incomplete", "media_missing",
-})  # fmt: skip
+_UNTOLD = WANTED_HOLDS | {
+    "refused", "unreachable", "timeout", "connecting", "cancelling", "incomplete", "media_missing",
+}  # fmt: skip
 _LABELS: Mapping[str, str] = {"backend_down": "Backend down", "disk_full": "Disk full", "back_again": "Back again"}
 #: Services of clouds that hand out secrets at addresses that aren't link-local: Amazon (IPv6), Alibaba, Azure, Oracle.
 _METADATA = frozenset(map(ipaddress.ip_address, ("fd00:ec2::254", "100.100.100.200", "168.63.129.16", "192.0.0.192")))

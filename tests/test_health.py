@@ -5,7 +5,11 @@ from __future__ import annotations
 import pytest
 
 from service.health import Finding, Verdict, of_backends, of_daemon, of_holds, of_notices, worst
+from service.hours import TASK_OUTSIDE_WINDOW
 from service.liveness import STALE_S, Pulse, Pulses, alive, late
+from service.openings import DRAINING, OUTSIDE_WINDOW
+from service.resting import SCHEDULED
+from service.tidings import troubles_of
 
 
 def test_a_thread_that_does_not_come_round_in_its_time_is_late():
@@ -70,7 +74,7 @@ def test_what_is_said_of_backends(backends, verdicts):
 
 def test_what_somebody_wants_so_is_no_trouble():
     holds = {("outside_window", "Until 19:00.", "Wait."): 3, ("disk_full", "The disk is full.", "Free space."): 1}
-    found = list(of_holds(holds, {"outside_window"}))
+    found = list(of_holds(holds))
     assert [(finding.verdict, finding.title) for finding in found] == [
         (Verdict.OK, "3 jobs: Until 19:00."), (Verdict.WARN, "1 job: The disk is full."),
     ]  # fmt: skip
@@ -79,3 +83,10 @@ def test_what_somebody_wants_so_is_no_trouble():
 def test_a_notice_is_told_with_its_time_and_cure():
     (finding,) = of_notices([{"code": "x", "title": "It is offline.", "fix": "Mount it.", "since": "2026-11-23"}])
     assert finding == Finding("notice", Verdict.WARN, "Since 2026-11-23: It is offline.", "Mount it.")
+
+
+@pytest.mark.parametrize("code", [DRAINING, OUTSIDE_WINDOW, TASK_OUTSIDE_WINDOW, SCHEDULED, "paused"])
+def test_whatever_somebody_wants_so_is_called_that_by_whoever_holds_for_it(code):
+    holds = {(code, "It waits.", "Wait."): 1}
+    assert [finding.verdict for finding in of_holds(holds)] == [Verdict.OK]
+    assert troubles_of(holds, [], {}) == {}

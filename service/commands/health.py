@@ -20,8 +20,6 @@ from service.inbox.lease import is_locked
 from service.store import Store
 
 PROBLEMS = 3
-#: Somebody wants it so.
-_WANTED = frozenset({"outside_window", "paused", "scheduled", "draining"})
 
 
 @click.command()
@@ -59,7 +57,7 @@ def findings_of(config: Config, *, live: bool = False) -> Iterator[Finding]:
         with closing(Store(database, read_only=True)) as store:
             yield from rules.of_notices(store.notices())
             yield from rules.of_backends(FleetReport(config, store, alive=locked).backends())
-            yield from rules.of_holds(store.holds(), _WANTED)
+            yield from rules.of_holds(store.holds())
     except sqlite3.OperationalError as trouble:
         fix = "Put var/ on a local disk that is not full, then ask again."
         yield Finding("database", Verdict.FAIL, f"The database can't be read: {trouble}.", fix)
