@@ -151,6 +151,8 @@ class Results:
         self._heed(job)
         raw = self._fetch(job, outputs, files, parts.overall(render, 0.96))
         kept = self._stitching.keep(job, render, raw)
+        # Between two parts the job is queued, and who cancels it there asks no publisher to tidy.
+        shutil.rmtree(raw.parent, ignore_errors=True)
         self._heed(job)
         return kept
 
@@ -158,6 +160,7 @@ class Results:
         last = self.keep_part(job, render, outputs, files)
         self._register.progress(job.id, parts.overall(render, 0.965), "joining its parts", None)
         whole = self._work / job.id / "whole.mp4"
+        whole.parent.mkdir(parents=True, exist_ok=True)
         self._stitching.join(job, render, last, whole, self._stop_of(job))
         return whole
 

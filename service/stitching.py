@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from pathlib import Path
 
 from service import parts
@@ -65,9 +64,6 @@ class Stitching:
     def forget(self, job: Job) -> None:
         """Remove a job's parts."""
         shutil.rmtree(self._folder(job), ignore_errors=True)
-        # A part that was kept while its job was being cancelled may have made the drop's folder anew.
-        with suppress(OSError):
-            self._folder(job).parent.rmdir()
 
     def _folder(self, job: Job) -> Path:
         return self._work / job.drop / f"parts-{job.id}"
